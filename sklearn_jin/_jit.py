@@ -1,0 +1,25 @@
+"""How every kernel is compiled.
+
+Kernels take arrays and records of arrays and return arrays.  They release the
+GIL, run serially (threads are those of :mod:`sklearn_jin._threads`) and are
+kept on disk, so that a second process loads them instead of compiling.
+Importing this module imports Numba; the estimators import it on first use.
+"""
+
+from numba import config, njit
+
+# fastmath=True would also promise that NaN and inf never occur, yet a short
+# beam is padded with inf and a user may disable the check for NaN.  Only the
+# freedom to re-order is granted.
+FLAGS = {"reassoc", "contract", "arcp", "nsz"}
+
+PLAIN = bool(config.DISABLE_JIT)  # kernels run as plain Python: for coverage
+
+
+def kernel(function):
+    """Compile ``function``, and keep the result where some folder is writable."""
+    options = dict(nogil=True, fastmath=FLAGS, error_model="numpy")
+    try:
+        return njit(cache=True, **options)(function)
+    except RuntimeError:  # neither the package's folder nor a home is writable
+        return njit(**options)(function)

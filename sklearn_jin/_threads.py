@@ -1,0 +1,55 @@
+"""The one pool of threads: kernels release the GIL, so Python threads run them.
+
+Work is cut into chunks that the threads take one after another.  A forked
+child makes a pool of its own, for threads do not survive a fork.
+"""
+
+import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+from joblib import effective_n_jobs
+from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
+
+
+@cache
+def _pool():
+    """The shared executor; its threads start when they are first needed."""
+    return ThreadPoolExecutor(max_workers=256, thread_name_prefix="sklearn_jin")
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
+def count_threads(n_jobs):
+    """Number of threads that ``n_jobs`` stands for.
+
+    ``None`` is what scikit-learn's own OpenMP code would use: all cores, within
+    the limits of the machine, of ``OMP_NUM_THREADS``, of ``threadpoolctl`` and
+    of a surrounding joblib worker.  An integer means what joblib makes of it.
+    """
+    if n_jobs is None:
+        return _openmp_effective_n_threads()
+    return max(1, effective_n_jobs(n_jobs))
+
+
+def run(task, n, chunk, n_threads):
+    """Call ``task(lo, hi)`` for ranges of at most ``chunk`` that cover ``range(n)``."""
+    n_threads = min(n_threads, -(-n // chunk))
+    if n_threads <= 1:
+        for lo in range(0, n, chunk):
+            task(lo, min(lo + chunk, n))
+        return
+    turns = itertools.count(0, chunk)  # next() of it is atomic
+
+    def take_turns():
+        while (lo := next(turns)) < n:
+            task(lo, min(lo + chunk, n))
+
+    helpers = [_pool().submit(take_turns) for _ in range(n_threads - 1)]
+    try:
+        take_turns()
+    finally:
+        for helper in helpers:
+            helper.result()

@@ -1,0 +1,1 @@
+"""The published algorithms, one a file: arrays in, a record out."""

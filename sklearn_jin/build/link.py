@@ -1,0 +1,149 @@
+"""Edges back to new nodes, the bound on degrees, and nodes that none leads to."""
+
+import numpy as np
+
+from sklearn_jin._jit import kernel
+from sklearn_jin.build.prune import prune, rank_candidates
+
+
+def reverse(nodes, rows):
+    """Edges of ``rows`` turned round and grouped by their new source.
+
+    Returns the sources, ascending; where each one's targets start; and the
+    targets, in the order of ``nodes``: the same for any number of threads.
+    """
+    present = rows >= 0
+    heads = rows[present]
+    tails = np.broadcast_to(nodes[:, None], rows.shape)[present]
+    order = np.argsort(heads, kind="stable")
+    heads, tails = heads[order], tails[order]
+    starts = (
+        np.flatnonzero(np.r_[True, heads[1:] != heads[:-1]]) if len(heads) else np.empty(0, int)
+    )
+    return heads[starts], np.append(starts, len(heads)), np.ascontiguousarray(tails)
+
+
+@kernel
+def add_edges(points, neighbors, degrees, sources, starts, targets, width, alpha, lo, hi):
+    """Give ``sources[lo:hi]`` their new edges; a row that overflows is pruned to ``width``.
+
+    A row may grow to the whole breadth of ``neighbors``, which is larger than
+    ``width``: so one pruning serves many edges.
+    """
+    breadth = neighbors.shape[1]
+    most = breadth
+    for s in range(lo, hi):
+        most = max(most, degrees[sources[s]] + starts[s + 1] - starts[s])
+    ids, sorted_ids = np.empty(most, np.int32), np.empty(most, np.int32)
+    scores, keys = np.empty(most, np.float32), np.empty(most, np.uint64)
+    for s in range(lo, hi):
+        source, n = sources[s], degrees[sources[s]]
+        new = starts[s + 1] - starts[s]
+        if n + new <= breadth:
+            for j in range(new):
+                neighbors[source, n + j] = targets[starts[s] + j]
+            degrees[source] = n + new
+            continue
+        for j in range(n):
+            ids[j] = neighbors[source, j]
+        for j in range(new):
+            ids[n + j] = targets[starts[s] + j]
+        rank_candidates(points, source, ids, n + new, keys, sorted_ids, scores)
+        degrees[source] = prune(
+            points, sorted_ids, scores, n + new, width, alpha, neighbors[source]
+        )
+
+
+@kernel
+def bound_degrees(points, neighbors, nodes, width, alpha, rows, lo, hi):
+    """Write the edges of ``nodes[lo:hi]``, pruned to ``width`` where more, to ``rows``."""
+    breadth = neighbors.shape[1]
+    ids, scores = np.empty(breadth, np.int32), np.empty(breadth, np.float32)
+    keys = np.empty(breadth, np.uint64)
+    for i in range(lo, hi):
+        node, n = nodes[i], 0
+        while n < breadth and neighbors[node, n] >= 0:
+            n += 1
+        if n <= width:
+            for j in range(width):
+                rows[i, j] = neighbors[node, j]
+            continue
+        rank_candidates(points, node, neighbors[node], n, keys, ids, scores)
+        prune(points, ids, scores, n, width, alpha, rows[i])
+
+
+@kernel
+def connect(neighbors, entry):
+    """Change edges until every node is reached from ``entry``; return how many are not.
+
+    A node that is not reached gets an edge from a reached one near it: into an
+    empty place, or in place of an edge that reached nothing new.  Such a place
+    always exists: ``n`` reached nodes are joined by ``n - 1`` edges.
+    """
+    n = len(neighbors)
+    parent = np.full(n, -1, np.int32)  # the node that first led there
+    parent[entry] = entry
+    queue, seen = np.empty(n, np.int32), np.full(n, -1, np.int32)
+    queue[0] = entry
+    missing = n - _spread(neighbors, parent, queue, 1)
+    for node in range(n):
+        if parent[node] >= 0:
+            continue
+        donor = _nearby_donor(neighbors, parent, node, queue, seen)
+        if donor < 0:
+            donor = np.int32(0)
+            while parent[donor] < 0 or _spare_place(neighbors, parent, donor) < 0:
+                donor += 1
+        neighbors[donor, _spare_place(neighbors, parent, donor)] = node
+        parent[node], queue[0] = donor, node
+        missing -= _spread(neighbors, parent, queue, 1)
+    return missing
+
+
+@kernel
+def _spread(neighbors, parent, queue, n_queued):
+    """Set the ``parent`` of all that the queued nodes lead to; return the queue's length."""
+    head = 0
+    while head < n_queued:
+        node = queue[head]
+        head += 1
+        for neighbor in neighbors[node]:
+            if neighbor < 0:
+                break
+            if parent[neighbor] < 0:
+                parent[neighbor] = node
+                queue[n_queued] = neighbor
+                n_queued += 1
+    return n_queued
+
+
+@kernel
+def _nearby_donor(neighbors, parent, node, queue, seen):
+    """The first reached node with a spare place that ``node`` leads to, or -1."""
+    queue[0], seen[node] = node, node
+    head, n_queued = 0, 1
+    while head < n_queued:
+        at = queue[head]
+        head += 1
+        if parent[at] >= 0 and _spare_place(neighbors, parent, at) >= 0:
+            return at
+        for neighbor in neighbors[at]:
+            if neighbor < 0:
+                break
+            if seen[neighbor] != node:
+                seen[neighbor] = node
+                queue[n_queued] = neighbor
+                n_queued += 1
+    return -1
+
+
+@kernel
+def _spare_place(neighbors, parent, node):
+    """A place in the row of ``node`` that is empty or reached nothing new, or -1."""
+    place = -1
+    for j, neighbor in enumerate(neighbors[node]):
+        if neighbor < 0:
+            return j
+        if parent[neighbor] != node:
+            place = j
+    return place

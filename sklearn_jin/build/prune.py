@@ -1,0 +1,76 @@
+"""Diverse neighbours: the one pruning rule of every graph."""
+
+import numpy as np
+
+from sklearn_jin._jit import kernel
+from sklearn_jin._simd import bits_float, float_bits, shift_right
+from sklearn_jin.points import between, fetch
+from sklearn_jin.search.beam import ID_BITS, ONE, THIRTY_TWO, place
+
+AHEAD = 4  # candidates whose vectors are asked for before they are compared
+
+
+@kernel
+def prune(points, ids, scores, n, width, alpha, row):
+    """Write at most ``width`` of ``n`` candidates, nearest first, to ``row``.
+
+    A candidate is kept if it is nearer to the node than ``1 / alpha`` of its
+    score to every one that is kept already.  ``alpha = 1`` is Malkov &
+    Yashunin 2020, algorithm 4 (SELECT-NEIGHBORS-HEURISTIC); a larger one is
+    RobustPrune of Subramanya et al. 2019, algorithm 2.  Scores are squared
+    distances, so ``alpha`` here is the square of the papers'.  Returns the
+    number kept; the rest of ``row`` becomes -1.
+    """
+    for j in range(min(AHEAD, n)):
+        fetch(points, ids[j])
+    kept = 0
+    for j in range(n):
+        if kept == width:
+            break
+        if j + AHEAD < n:
+            fetch(points, ids[j + AHEAD])
+        diverse = True
+        for other in range(kept):
+            if alpha * between(points, ids[j], row[other]) < scores[j]:
+                diverse = False
+                break
+        if diverse:
+            row[kept] = ids[j]
+            kept += 1
+    row[kept:] = -1
+    return kept
+
+
+@kernel
+def prune_rows(points, nodes, ids, scores, width, alpha, rows, counts):
+    """Prune the candidates ``ids[i]``, nearest first, of every ``nodes[i]``.
+
+    A node's own id and the -1s at the end of a row are passed over.
+    """
+    others = np.empty(ids.shape[1], np.int32)
+    gaps = np.empty(ids.shape[1], np.float32)
+    for i in range(len(nodes)):
+        n = np.int64(0)  # of a literal 0 Numba would compile ``prune`` once more
+        for j in range(ids.shape[1]):
+            if ids[i, j] >= 0 and ids[i, j] != nodes[i]:
+                others[n], gaps[n] = ids[i, j], scores[i, j]
+                n += 1
+        counts[i] = prune(points, others, gaps, n, width, alpha, rows[i])
+
+
+@kernel
+def rank_candidates(points, node, ids, n, keys, sorted_ids, sorted_scores):
+    """Sort ``n`` candidates of ``node`` by (score, id)."""
+    for j in range(min(AHEAD, n)):
+        fetch(points, ids[j])
+    for j in range(n):
+        if j + AHEAD < n:
+            fetch(points, ids[j + AHEAD])
+        bits = np.uint64(float_bits(between(points, node, ids[j])))
+        key = (bits << THIRTY_TWO) | (np.uint64(ids[j]) << ONE)
+        spot = place(keys, 0, j, key)
+        shift_right(keys, spot, j - spot)
+        keys[spot] = key
+    for j in range(n):
+        sorted_ids[j] = np.int32((keys[j] >> ONE) & ID_BITS)
+        sorted_scores[j] = bits_float(np.uint32(keys[j] >> THIRTY_TWO))

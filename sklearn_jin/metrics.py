@@ -1,0 +1,256 @@
+"""Metrics: what the same two vectors are apart, in every index.
+
+A metric turns the user's rows into float32 rows whose score (squared L2, L1
+or L-infinity, see :mod:`sklearn_jin.points`) ranks as the metric does, and
+turns scores back into the metric's own distances.  Nothing else in the
+library knows a metric.  Rows and queries go through the same code, and all
+that is learned from the rows is kept in the instance.
+"""
+
+from functools import partial
+
+import numpy as np
+
+from sklearn_jin._memory import aligned_empty, frozen, padded_width
+
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+# Rows are scaled by a power of two, which is exact, where their squares could
+# leave the range of float32, and shifted where their spread is lost in it.
+SAFE_SIZES = (2.0**-40, 2.0**50)
+SAFE_OFFSET = 64.0  # standard deviations between a column's mean and zero
+
+
+class Euclidean:
+    """``|x - y|``."""
+
+    kind = "Raw"  # the record of sklearn_jin.points.raw that scores its rows
+    negative = False  # whether distances may be negative
+
+    def fit(self, X):
+        """Learn from the rows ``X`` of shape (n_samples, n_features)."""
+        self.d_ = X.shape[1]
+        mean = X.mean(axis=0, dtype=np.float64)
+        far = np.abs(mean) > SAFE_OFFSET * X.std(axis=0, dtype=np.float64)
+        self.shift_ = np.where(far, mean, 0.0) if far.any() and len(X) > 1 else None
+        self.scale_ = _safe_scale(X if self.shift_ is None else X - self.shift_)
+        return self
+
+    def rows(self, X):
+        """Prepared rows, read-only float32 of shape (n_samples, width)."""
+        return self._pad(self._transform(X))
+
+    def ask(self, X):
+        """Prepared queries, and the function that finishes their scores.
+
+        It takes float64 scores of shape (n, k) to distances; ``rows`` are the
+        numbers of their queries, by default all.
+        """
+        return self.rows(X), self._finish
+
+    def ask_own(self, rows):
+        """The same for the prepared ``rows`` as queries."""
+        return rows, self._finish
+
+    def restore(self, rows):
+        """Rows that are to the metric what those behind the prepared ones were."""
+        X = rows[:, : self.d_]
+        if self.scale_ != 1:
+            X = X / np.float64(self.scale_)
+        return X if self.shift_ is None else X + self.shift_
+
+    def _finish(self, scores, rows=None):
+        return np.sqrt(scores) / self.scale_
+
+    def _transform(self, X):
+        if self.shift_ is not None:
+            X = X - self.shift_
+        return X if self.scale_ == 1 else X * self.scale_
+
+    def _pad(self, *columns):
+        """Join ``columns`` side by side, and pad with zeros."""
+        d = sum(part.shape[1] for part in columns)
+        rows = aligned_empty(len(columns[0]), padded_width(d))
+        rows[:, d:] = 0
+        at = 0
+        for part in columns:
+            rows[:, at : at + part.shape[1]] = part
+            at += part.shape[1]
+        return frozen(rows)
+
+
+class SquaredEuclidean(Euclidean):
+    """``|x - y|**2``."""
+
+    def _finish(self, scores, rows=None):
+        return scores / self.scale_**2
+
+
+class Manhattan(Euclidean):
+    """``sum(|x_j - y_j|)``."""
+
+    kind = "Manhattan"
+
+    def _finish(self, scores, rows=None):
+        return scores / self.scale_
+
+
+class Chebyshev(Manhattan):
+    """``max(|x_j - y_j|)``."""
+
+    kind = "Chebyshev"
+
+
+class Hellinger(Euclidean):
+    """``|sqrt(x) - sqrt(y)| / sqrt(2)`` of rows without negative numbers."""
+
+    def fit(self, X):
+        _refuse_negative(X)
+        self.d_, self.shift_ = X.shape[1], None
+        self.scale_ = _safe_scale(np.sqrt(X))
+        return self
+
+    def restore(self, rows):
+        return super().restore(rows) ** 2
+
+    def _finish(self, scores, rows=None):
+        return np.sqrt(scores / 2) / self.scale_
+
+    def _transform(self, X):
+        _refuse_negative(X)
+        return super()._transform(np.sqrt(X))
+
+
+class Cosine(Euclidean):
+    """``1 - <x, y> / (|x| |y|)``; a row of zeros is at distance 1 from every row."""
+
+    def fit(self, X):
+        self.d_ = X.shape[1]
+        self.any_zero_ = not self._norms(self._center(X)).all()
+        return self
+
+    def rows(self, X):
+        # |x - y|^2 = 2 - 2 cos on the sphere.  A coordinate of their own puts
+        # rows of zeros at squared distance 2 from all others.
+        unit, norms = self._unit(X)
+        return self._pad(unit, (norms == 0)[:, None]) if self.any_zero_ else self._pad(unit)
+
+    def ask(self, X):
+        unit, norms = self._unit(X)
+        zero = norms == 0
+        queries = self._pad(unit, np.zeros((len(X), 1))) if self.any_zero_ else self._pad(unit)
+        return queries, partial(self._finish, zero=zero if zero.any() else None)
+
+    def ask_own(self, rows):
+        return self.ask(rows[:, : self.d_]) if self.any_zero_ else (rows, self._finish)
+
+    def restore(self, rows):
+        return rows[:, : self.d_]
+
+    def _finish(self, scores, rows=slice(None), zero=None):
+        distances = np.minimum(scores / 2, 2.0)
+        if zero is not None:
+            distances[zero[rows]] = 1.0
+        return distances
+
+    def _center(self, X):
+        return X
+
+    def _norms(self, X):
+        return np.sqrt(np.einsum("ij,ij->i", X, X, dtype=np.float64))
+
+    def _unit(self, X):
+        X = self._center(X)
+        norms = self._norms(X)
+        return X / np.where(norms == 0, 1.0, norms)[:, None], norms
+
+
+class Angular(Cosine):
+    """``arccos(<x, y> / (|x| |y|)) / pi``, between 0 and 1; 0.5 from a row of zeros."""
+
+    def _finish(self, scores, rows=slice(None), zero=None):
+        cosine = super()._finish(scores, rows, zero)
+        return 2 / np.pi * np.arcsin(np.sqrt(cosine / 2))
+
+
+class Correlation(Cosine):
+    """``1 -`` Pearson's correlation of x and y; a constant row is at distance 1 from all."""
+
+    def _center(self, X):
+        return X - X.mean(axis=1, dtype=np.float64, keepdims=True)
+
+
+class InnerProduct(Euclidean):
+    """``-<x, y>``: ranks by the largest inner product.  Not a metric, and negative."""
+
+    kind = "Dot"
+    negative = True
+
+    def fit(self, X):
+        # A power of two above the longest row keeps the scaled rows exact.
+        self.d_, self.shift_ = X.shape[1], None
+        self.scale_ = 1 / _power_above(np.sqrt(_squares(X).max()))
+        return self
+
+    def rows(self, X):
+        # Bachrach et al., 2014: one number more makes all rows equally long.
+        X = X * self.scale_
+        return self._pad(X, np.sqrt(np.maximum(1.0 - _squares(X), 0.0))[:, None])
+
+    def ask(self, X):
+        # Scaled to lengths in [1/2, 1): that ranks alike, and keeps float32 sharp.
+        powers = _power_above(np.sqrt(_squares(X)))[:, None]
+        queries = self._pad(X / powers, np.zeros((len(X), 1)))
+        return queries, lambda scores, rows=slice(None): scores / self.scale_ * powers[rows]
+
+    def ask_own(self, rows):
+        return self.ask(self.restore(rows))
+
+
+def _squares(X):
+    return np.einsum("ij,ij->i", X, X, dtype=np.float64)
+
+
+def _power_above(length):
+    """The power of two in (length, 2 length], and 1 for 0."""
+    return np.exp2(np.where(length > 0, np.frexp(length)[1], 0))
+
+
+def _safe_scale(X):
+    """Power of two that brings the largest number of ``X`` near 1, or 1 if it is safe."""
+    size = max(abs(float(X.min())), abs(float(X.max())))
+    if size == 0 or not np.isfinite(size) or SAFE_SIZES[0] < size < SAFE_SIZES[1]:
+        return 1.0
+    return float(1 / _power_above(size))
+
+
+def _refuse_negative(X):
+    if (least := X.min()) < 0:
+        raise ValueError(
+            f"X holds {least:.6g}, but metric='hellinger' takes no negative number: "
+            "give counts or probabilities, or choose another metric"
+        )
+
+
+METRICS = {
+    "euclidean": Euclidean,
+    "sqeuclidean": SquaredEuclidean,
+    "cosine": Cosine,
+    "angular": Angular,
+    "correlation": Correlation,
+    "hellinger": Hellinger,
+    "inner_product": InnerProduct,
+    "manhattan": Manhattan,
+    "chebyshev": Chebyshev,
+}
+ALIASES = {"l2": "euclidean", "l1": "manhattan", "cityblock": "manhattan"}
+MINKOWSKI = {1: "manhattan", 2: "euclidean", np.inf: "chebyshev"}
+
+
+def effective_metric(metric, p):
+    """Name in ``METRICS`` that ``metric`` and the order ``p`` of Minkowski stand for."""
+    if metric != "minkowski":
+        return ALIASES.get(metric, metric)
+    if p not in MINKOWSKI:
+        raise ValueError(f"p={p!r} is not supported for metric='minkowski': use 1, 2 or numpy.inf")
+    return MINKOWSKI[p]

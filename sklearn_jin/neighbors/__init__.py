@@ -1,0 +1,1 @@
+"""Estimators: they validate, prepare, call kernels and finish."""

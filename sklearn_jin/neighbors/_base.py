@@ -1,0 +1,392 @@
+"""The scikit-learn face that every index shares.
+
+An index adds a constructor, ``_build`` and ``_search``; all that a user may
+rely on is here.  Kernels, and with them Numba, are imported on first use.
+"""
+
+import warnings
+from contextlib import contextmanager
+from numbers import Integral, Real
+
+import numpy as np
+from scipy import sparse
+from sklearn import get_config
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import _to_object_array, check_is_fitted, validate_data
+
+from sklearn_jin import __version__
+from sklearn_jin._compat import (
+    CallbackSupportMixin,
+    Interval,
+    KNeighborsMixin,
+    RadiusNeighborsMixin,
+    StrOptions,
+    _fit_context,
+)
+from sklearn_jin._memory import aligned, frozen
+from sklearn_jin._threads import count_threads
+from sklearn_jin.metrics import ALIASES, FLOAT32_MAX, METRICS, effective_metric
+from sklearn_jin.neighbors._progress import watch
+
+FIRST_RADIUS_K = 32  # neighbours first asked for within a radius; doubled until enough
+
+
+class Neighbors(CallbackSupportMixin, KNeighborsMixin, RadiusNeighborsMixin, BaseEstimator):
+    """What all indexes do alike."""
+
+    _parameter_constraints = {
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "radius": [Interval(Real, 0, None, closed="left")],
+        "metric": [StrOptions({"minkowski", *METRICS, *ALIASES})],
+        "p": [Interval(Real, 0, None, closed="right"), None],
+        "metric_params": [dict, None],
+        "n_jobs": [Integral, None],
+    }
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Build the index of the rows of ``X``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to be found.  They are kept as float32.
+        y : Ignored
+            Present for API consistency by convention.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or ``X`` is invalid.  The estimator is then left as it was.
+        """
+        with _all_or_nothing(self):
+            self._fit(self._validate(X, reset=True))
+        return self
+
+    def _fit(self, X):
+        from sklearn_jin.points import raw
+
+        name = effective_metric(self.metric, self.p)
+        if self.metric_params:
+            raise ValueError(
+                f"metric_params={self.metric_params!r} is not supported: "
+                "no metric of this index has parameters"
+            )
+        metric = METRICS[name]().fit(X)
+        self.effective_metric_, self.effective_metric_params_ = name, {}
+        self._metric = metric
+        self.n_samples_fit_ = self._n_features_out = len(X)
+        self.points_ = raw.record(metric.kind, metric.rows(X), metric.d_)
+        self.index_ = None
+        if len(X) > self._exact_rows():
+            self._build(watch(self, len(X)))
+
+    def kneighbors(self, X=None, n_neighbors=None, return_distance=True):
+        """Find the nearest of the fitted rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features), default=None
+            The queries.  If None, the fitted rows themselves, each without itself.
+        n_neighbors : int, default=None
+            Neighbours of each query; None takes the parameter ``n_neighbors``.
+        return_distance : bool, default=True
+            Whether to return the distances too.
+
+        Returns
+        -------
+        neigh_dist : ndarray of shape (n_queries, n_neighbors), float64
+            Distances in the metric's own unit, ascending.  Only if
+            ``return_distance`` is True.
+        neigh_ind : ndarray of shape (n_queries, n_neighbors), int64
+            Numbers of the fitted rows; all of a row are distinct.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        TypeError
+            If ``n_neighbors`` is not an integer or ``X`` is sparse.
+        ValueError
+            If ``n_neighbors`` is not within 1 and the number of fitted rows (less one
+            for ``X=None``), or ``X`` has another width, NaN or infinite numbers.
+        """
+        check_is_fitted(self)
+        k = self._check_k(n_neighbors)
+        queries, finish = self._ask(X)
+        own = X is None
+        if k > self.n_samples_fit_ - own:
+            raise ValueError(
+                f"Expected n_neighbors {'<' if own else '<='} n_samples_fit, but "
+                f"n_neighbors = {k}, n_samples_fit = {self.n_samples_fit_}, "
+                f"n_samples = {len(queries)}"
+            )
+        scores, ids = self._query(queries, k + own)
+        if own:
+            scores, ids = _without_self(scores, ids)
+        return (finish(scores), ids) if return_distance else ids
+
+    def radius_neighbors(self, X=None, radius=None, return_distance=True, sort_results=False):
+        """Find the fitted rows within a distance.
+
+        An approximate index may miss some; what it returns is within the
+        radius, up to and including it.  The search is widened until a row
+        beyond the radius is met, so its time grows with the rows found.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features), default=None
+            The queries.  If None, the fitted rows themselves, each without itself.
+        radius : float, default=None
+            Largest distance; None takes the parameter ``radius``.
+        return_distance : bool, default=True
+            Whether to return the distances too.
+        sort_results : bool, default=False
+            Whether rows must be ascending.  They always are; needs ``return_distance``.
+
+        Returns
+        -------
+        neigh_dist : ndarray of shape (n_queries,) of float64 arrays
+            Distances.  Only if ``return_distance`` is True.
+        neigh_ind : ndarray of shape (n_queries,) of int64 arrays
+            Numbers of the fitted rows.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            If ``radius`` is not a number, or ``sort_results`` is asked for without
+            distances, or ``X`` is invalid (see :meth:`kneighbors`).
+        """
+        check_is_fitted(self)
+        if sort_results and not return_distance:
+            raise ValueError("return_distance must be True if sort_results is True.")
+        radius = self.radius if radius is None else radius
+        if not isinstance(radius, Real) or np.isnan(radius):
+            raise ValueError(f"radius={radius!r} must be a number: the largest distance allowed")
+        queries, finish = self._ask(X)
+        distances, ids = self._within(queries, finish, radius)
+        if X is None:
+            for q, row in enumerate(ids):
+                keep = row != q
+                ids[q], distances[q] = row[keep], distances[q][keep]
+        ids = _to_object_array(ids)
+        return (_to_object_array(distances), ids) if return_distance else ids
+
+    def memory_usage(self):
+        """Bytes that the fitted index takes.
+
+        Returns
+        -------
+        usage : dict of str to int
+            ``"points"``, the rows that are kept, and ``"index"``, all the rest.
+        """
+        check_is_fitted(self)
+        return {"points": _n_bytes(self.points_), "index": _n_bytes(self.index_)}
+
+    # What an index adds or overrides.
+
+    def _build(self, progress):
+        """Set ``index_`` and whatever else the index learns from ``points_``."""
+        raise NotImplementedError
+
+    def _search(self, queries, k, n_threads):
+        """Exact scores and ids of ``k`` points near each query; -1 where fewer were met."""
+        raise NotImplementedError
+
+    def _exact_rows(self):
+        """Largest number of rows that are scanned rather than indexed."""
+        return self.exact_threshold
+
+    # The rest.
+
+    @property
+    def _fit_X(self):
+        """The fitted rows, as the metric sees them; scikit-learn asks for them."""
+        return self._metric.restore(self.points_.X)
+
+    def _validate(self, X, reset=False):
+        """``X`` as a float array of two dimensions, within float32."""
+        if sparse.issparse(X):
+            raise TypeError(
+                f"X is sparse, which {type(self).__name__} does not take: densify it with "
+                "X.toarray(), or reduce it with sklearn.decomposition.TruncatedSVD"
+            )
+        small = getattr(X, "dtype", None) in _SMALL_TYPES
+        X = validate_data(
+            self, X, reset=reset, order="C", dtype=np.float32 if small else [np.float64, np.float32]
+        )
+        if X.dtype == np.float64 and (size := np.abs(X).max()) > FLOAT32_MAX:
+            raise ValueError(
+                f"X holds {size:.6g}, a value too large for dtype('float32') "
+                f"(at most {FLOAT32_MAX:.6g}): rescale the data"
+            )
+        return X
+
+    def _check_k(self, n_neighbors):
+        k = self.n_neighbors if n_neighbors is None else n_neighbors
+        if not isinstance(k, Integral):
+            raise TypeError(f"n_neighbors does not take {type(k)} value, enter integer value")
+        if k <= 0:
+            raise ValueError(f"Expected n_neighbors > 0. Got {k}")
+        return int(k)
+
+    def _ask(self, X):
+        """Prepared queries and the function that finishes scores."""
+        if X is None:
+            return self._metric.ask_own(self.points_.X)
+        return self._metric.ask(self._validate(X))
+
+    def _query(self, queries, k):
+        """Exact scores (n_queries, k), ascending, and ids of ``k`` distinct points."""
+        from sklearn_jin.search.scan import scan
+
+        n_threads = count_threads(self.n_jobs)
+        if self.index_ is None:
+            return scan(self.points_, queries, k, n_threads)
+        scores, ids = self._search(queries, k, n_threads)
+        short = np.flatnonzero(ids[:, -1] < 0)
+        if len(short):
+            scores[short], ids[short] = scan(self.points_, queries[short], k, n_threads)
+        return scores, ids
+
+    def _within(self, queries, finish, radius):
+        """Lists of the distances and the ids of the points within ``radius``."""
+        n, n_points = len(queries), self.n_samples_fit_
+        distances, ids = [None] * n, [None] * n
+        left, k = np.arange(n), min(FIRST_RADIUS_K, n_points)
+        while len(left):
+            wider = []
+            block = max(1, int(get_config()["working_memory"] * 2**20) // (32 * k))
+            for lo in range(0, len(left), block):
+                rows = left[lo : lo + block]
+                scores, found = self._query(queries[rows], k)
+                gaps = finish(scores, rows)
+                for q, gap, row in zip(rows, gaps, found):
+                    inside = np.searchsorted(gap, radius, side="right")
+                    if inside == k < n_points:
+                        wider.append(q)
+                    else:
+                        distances[q], ids[q] = gap[:inside].copy(), row[:inside].copy()
+            left = np.array(wider, dtype=np.intp)
+            k = min(4 * k, n_points)
+        return distances, ids
+
+    def __setstate__(self, state):
+        """Restore a pickled estimator; warn if another version wrote it."""
+        written = state.pop("_sklearn_jin_version", None)
+        if written not in (None, __version__):
+            warnings.warn(
+                f"{type(self).__name__} was pickled by sklearn-jin {written}, this is "
+                f"{__version__}: fit it again if answers differ",
+                stacklevel=2,
+            )
+        super().__setstate__(state)
+        points = vars(self).get("points_")
+        if points is not None and not isinstance(points.X, np.memmap):
+            self.points_ = points._replace(X=frozen(aligned(points.X)))
+
+    def __getstate__(self):
+        """State to be pickled: the arrays, and the version that wrote them."""
+        return {**super().__getstate__(), "_sklearn_jin_version": __version__}
+
+
+class NeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """What turns an index into a transformer: rows in, sparse graph out."""
+
+    _parameter_constraints = {"mode": [StrOptions({"distance", "connectivity"})]}
+
+    def _fit(self, X):
+        name = effective_metric(self.metric, self.p)
+        if METRICS[name].negative:
+            raise ValueError(
+                f"metric={self.metric!r} has negative distances, which a precomputed graph "
+                f"must not hold: use metric='cosine' or the index without Transformer"
+            )
+        super()._fit(X)
+
+    def transform(self, X):
+        """Graph of the neighbours of the rows of ``X`` among the fitted rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features)
+            The queries.
+
+        Returns
+        -------
+        graph : sparse matrix of shape (n_queries, n_samples_fit), float64
+            CSR, each row in the order of distance: ``n_neighbors + 1`` distances
+            for ``mode="distance"``, ``n_neighbors`` ones for ``"connectivity"``.
+        """
+        check_is_fitted(self)
+        k = self.n_neighbors + (self.mode == "distance")
+        distances, ids = self.kneighbors(X, k)
+        return self._graph(distances, ids)
+
+    def fit_transform(self, X, y=None):
+        """Fit, and return the graph of the fitted rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to be found.
+        y : Ignored
+            Present for API consistency by convention.
+
+        Returns
+        -------
+        graph : sparse matrix of shape (n_samples, n_samples), float64
+            As :meth:`transform` has it.  Every row begins with itself, at distance 0.
+        """
+        self.fit(X, y)
+        n, k = self.n_samples_fit_, self.n_neighbors - (self.mode == "connectivity")
+        itself = np.arange(n)[:, None]
+        if k == 0:
+            return self._graph(np.zeros((n, 1)), itself)
+        distances, ids = self.kneighbors(None, k)
+        return self._graph(np.hstack([np.zeros((n, 1)), distances]), np.hstack([itself, ids]))
+
+    def _graph(self, distances, ids):
+        """CSR whose rows keep their order; the type follows scikit-learn's configuration."""
+        n, k = ids.shape
+        data = distances.ravel() if self.mode == "distance" else np.ones(n * k)
+        wanted = get_config().get("sparse_interface", "spmatrix")
+        kind = sparse.csr_array if wanted == "sparray" else sparse.csr_matrix
+        return kind((data, ids.ravel(), np.arange(0, n * k + 1, k)), shape=(n, self.n_samples_fit_))
+
+
+_SMALL_TYPES = tuple(np.dtype(t) for t in ("f4", "f2", "i1", "u1", "i2", "u2", "?"))
+
+
+@contextmanager
+def _all_or_nothing(estimator):
+    """Take back every change of ``estimator`` if the block fails."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def _without_self(scores, ids):
+    """Drop each row's own number, or the first where it is absent: then all are duplicates."""
+    keep = ids != np.arange(len(ids))[:, None]
+    keep[keep.all(axis=1), 0] = False
+    shape = len(ids), ids.shape[1] - 1
+    return scores[keep].reshape(shape), ids[keep].reshape(shape)
+
+
+def _n_bytes(part):
+    """Bytes of all arrays in a record of records."""
+    if isinstance(part, np.ndarray):
+        return part.nbytes
+    return sum(map(_n_bytes, part)) if isinstance(part, tuple) else 0

@@ -1,0 +1,109 @@
+"""Points: what is stored of a vector, and how near a query is to it.
+
+A kind of points is a NamedTuple of arrays, and its type chooses the kernel: a
+graph walk or a scan is written once and runs on every kind.  A score is a
+squared L2 distance, or whatever else the metric's ``finish`` turns into a
+distance: smaller is nearer, it is never negative, and 0 is the same place.
+
+A kind registers the functions below by ``@function.register(Kind)`` with
+these very parameter names and without annotations, because Numba compares
+them.  Adding a kind adds a file and changes none.
+"""
+
+from functools import singledispatch
+
+from numba.extending import overload
+
+from sklearn_jin._jit import FLAGS
+
+HOW = {"jit_options": {"fastmath": FLAGS}, "inline": "always"}
+
+
+def _unknown(points, function):
+    raise TypeError(f"{type(points).__name__} has no registered {function}")
+
+
+@singledispatch
+def view(points, n):
+    """Room for what ``score`` needs of ``n`` queries at a time."""
+    _unknown(points, "view")
+
+
+@singledispatch
+def look(points, views, v, queries, q):
+    """Make row ``q`` of ``queries`` the query of view ``v``."""
+    _unknown(points, "look")
+
+
+@singledispatch
+def score(points, views, v, i):
+    """Score of stored point ``i`` for the query of view ``v``, float32."""
+    _unknown(points, "score")
+
+
+@singledispatch
+def score_many(points, views, v, ids, start, n, scores):
+    """Fill ``scores[:n]`` for points ``ids[start : start + n]``, fetched before."""
+    for j in range(n):
+        scores[j] = score(points, views, v, ids[start + j])
+
+
+@singledispatch
+def fetch(points, i):
+    """Ask the memory for all that ``score`` will read of point ``i``."""
+    _unknown(points, "fetch")
+
+
+@singledispatch
+def between(points, i, j):
+    """Score of stored points ``i`` and ``j``, float32."""
+    _unknown(points, "between")
+
+
+@singledispatch
+def exact(points, queries, q, i):
+    """Score of stored point ``i`` for row ``q`` of ``queries``, in float64."""
+    _unknown(points, "exact")
+
+
+@singledispatch
+def take(points, ids):
+    """The points ``ids`` as points of the same kind.  Never compiled."""
+    _unknown(points, "take")
+
+
+# Numba picks what plain Python picks: the function registered for the type.
+# Inlined, for a record of arrays is dear to pass to a function 10 ns long.
+@overload(view, **HOW)
+def _compiled_view(points, n):
+    return view.dispatch(points.instance_class)
+
+
+@overload(look, **HOW)
+def _compiled_look(points, views, v, queries, q):
+    return look.dispatch(points.instance_class)
+
+
+@overload(score, **HOW)
+def _compiled_score(points, views, v, i):
+    return score.dispatch(points.instance_class)
+
+
+@overload(score_many, **HOW)
+def _compiled_score_many(points, views, v, ids, start, n, scores):
+    return score_many.dispatch(points.instance_class)
+
+
+@overload(fetch, **HOW)
+def _compiled_fetch(points, i):
+    return fetch.dispatch(points.instance_class)
+
+
+@overload(between, **HOW)
+def _compiled_between(points, i, j):
+    return between.dispatch(points.instance_class)
+
+
+@overload(exact, **HOW)
+def _compiled_exact(points, queries, q, i):
+    return exact.dispatch(points.instance_class)

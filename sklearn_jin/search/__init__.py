@@ -1,0 +1,1 @@
+"""Loops over points, each algorithm once for every kind of points."""

@@ -1,0 +1,143 @@
+"""Exact search over all points: the oracle, and the answer of last resort."""
+
+from functools import cache
+
+import numpy as np
+from sklearn import get_config
+from threadpoolctl import ThreadpoolController
+
+from sklearn_jin._jit import kernel
+from sklearn_jin._memory import frozen
+from sklearn_jin._simd import shift_right
+from sklearn_jin._threads import run
+from sklearn_jin.points import exact
+from sklearn_jin.points.raw import Dot, Raw
+from sklearn_jin.search.beam import ID_BITS, ONE, key_of, place
+from sklearn_jin.search.rerank import keep, refine
+
+FEW = 8  # queries; as many are scanned one by one faster than by a matrix product
+MORE = 32  # proposals beyond k, so that rounding hides none
+ROW_BLOCK = 4096  # rows, and queries, of one matrix product
+QUERY_BLOCK = 1024
+CHUNK = 64  # queries a thread takes at a time
+ULP = 2.0**-24  # relative rounding error of one float32 operation
+
+
+def scan(points, queries, k, n_threads):
+    """Exact scores (n_queries, k), float64, and ids, int64, of the nearest points.
+
+    Matrix products in float32 propose ``k + MORE`` points a query, and exact
+    float64 scores choose among them.  Where the rounding of the products
+    could have hidden a nearer point, the query is scanned one point at a time:
+    so the answer does not depend on the batch.
+    """
+    scores, ids = np.empty((len(queries), k)), np.empty((len(queries), k), np.int64)
+    rest = np.arange(len(queries))
+    if isinstance(points, Raw | Dot) and len(queries) > FEW and len(points.X) > k + MORE:
+        rest = np.flatnonzero(~_scan_by_products(points, queries, scores, ids, n_threads))
+    if len(rest):
+        few = frozen(queries[rest])
+        few_scores, few_ids = scores[rest], ids[rest]
+        run(
+            lambda lo, hi: scan_each(points, few, lo, hi, few_scores, few_ids),
+            len(rest),
+            1,
+            n_threads,
+        )
+        scores[rest], ids[rest] = few_scores, few_ids
+    return scores, ids
+
+
+def _scan_by_products(points, queries, scores, ids, n_threads):
+    """Fill ``scores`` and ``ids``; return which queries are sure to be right."""
+    X, n, room = points.X, len(queries), ids.shape[1] + MORE
+    is_dot = isinstance(points, Dot)
+    # Near the middle of the data the products are small and round less.
+    center = np.float32(0) if is_dot else X[:: -(-len(X) // 1000)].mean(axis=0)
+    Q = queries - center
+    q2 = _squares(Q)
+    keys, sizes = np.empty((n, room), np.uint64), np.zeros(n, np.int64)
+    query_block = _query_block()
+    longest = 0.0
+    with _blas().limit(limits=n_threads, user_api="blas"):
+        for first in range(0, len(X), ROW_BLOCK):
+            block = X[first : first + ROW_BLOCK] - center
+            x2 = np.ones(len(block)) if is_dot else _squares(block)
+            longest = max(longest, x2.max())
+            for lo in range(0, n, query_block):
+                hi = min(lo + query_block, n)
+                _propose_block(
+                    Q[lo:hi], q2[lo:hi], block, x2, first, keys[lo:hi], sizes[lo:hi], n_threads
+                )
+
+    def choose(lo, hi):
+        proposed = (keys[lo:hi] >> ONE & ID_BITS).astype(np.int32)
+        refine(points, queries[lo:hi], proposed, scores[lo:hi], ids[lo:hi])
+
+    run(choose, n, CHUNK, n_threads)
+    # All others are estimated to be no nearer than the last proposal.  The
+    # products err by at most d ULP of |q| |x|, the other steps by a few ULP.
+    error = (X.shape[1] + 16) * ULP * (np.sqrt(q2) + np.sqrt(longest)) ** 2
+    last = (keys[:, -1] >> 32).astype(np.uint32).view(np.float32)
+    worst = 1 + q2 + 2 * scores[:, -1] if is_dot else scores[:, -1]
+    return worst <= last - error
+
+
+def _propose_block(Q, q2, block, x2, first, keys, sizes, n_threads):
+    products = Q @ block.T
+    q2, x2 = q2.astype(np.float32), x2.astype(np.float32)
+    run(
+        lambda lo, hi: propose(products, q2, x2, first, lo, hi, keys, sizes),
+        len(Q), CHUNK, n_threads,
+    )  # fmt: skip
+
+
+def _squares(X):
+    return np.einsum("ij,ij->i", X, X, dtype=np.float64)
+
+
+def _query_block():
+    """Queries of one product, so that it keeps within scikit-learn's ``working_memory``."""
+    rows = int(get_config()["working_memory"] * 2**20 / (4 * ROW_BLOCK))
+    return max(1, min(rows, QUERY_BLOCK))
+
+
+@cache
+def _blas():
+    return ThreadpoolController()
+
+
+@kernel
+def scan_each(points, queries, lo, hi, scores, ids):
+    """Fill rows ``lo`` to ``hi`` with the nearest points, each scored in float64."""
+    k = ids.shape[1]
+    for q in range(lo, hi):
+        filled = np.int64(0)
+        for i in range(len(points.X)):
+            score = exact(points, queries, q, i)
+            if filled < k or not score >= scores[q, k - 1]:
+                filled = keep(scores, ids, q, filled, score, i)
+
+
+@kernel
+def propose(products, q2, x2, first, lo, hi, keys, sizes):
+    """Merge a block of points into the ascending ``keys`` of queries ``lo`` to ``hi``.
+
+    ``products`` (n_queries, n_block) holds <q, x>, so the score is estimated as
+    ``q2 + x2 - 2 <q, x>``.
+    """
+    room = keys.shape[1]
+    pool = keys.reshape(-1)
+    for q in range(lo, hi):
+        base, size = q * room, sizes[q]
+        for i in range(products.shape[1]):
+            estimate = max(q2[q] + x2[i] - 2 * products[q, i], np.float32(0))
+            key = key_of(estimate, first + i)
+            if size == room and key >= pool[base + room - 1]:
+                continue
+            spot = place(pool, base, size, key)
+            if size < room:
+                size += 1
+            shift_right(pool, base + spot, size - 1 - spot)
+            pool[base + spot] = key
+        sizes[q] = size
