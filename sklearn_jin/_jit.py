@@ -23,3 +23,12 @@ def kernel(function):
         return njit(cache=True, **options)(function)
     except RuntimeError:  # neither the package's folder nor a home is writable
         return njit(**options)(function)
+
+
+def piece(function):
+    """Compile ``function`` into every kernel that calls it.
+
+    For parts of a loop that take many arrays: to pass them costs more than
+    they do.
+    """
+    return njit(inline="always", error_model="numpy")(function)

@@ -40,7 +40,9 @@ def cpu_features():
         return frozenset(flag[1:] for flag in flags if flag.startswith("+"))
     if config.CPU_NAME not in (None, "host"):
         return frozenset()
-    return frozenset(name for name, has in binding.get_host_cpu_features().items() if has)
+    return frozenset(
+        name for name, has in binding.get_host_cpu_features().items() if has
+    )
 
 
 def level():
@@ -77,14 +79,21 @@ def _plain_prefetch(array, i, lines):
 
 @emitted(_plain_prefetch)
 def prefetch(typingctx, array, i, lines):
-    """Ask for the first ``lines`` cache lines of row ``i`` of ``array``."""
+    """Ask for the first ``lines`` cache lines of row ``i`` of ``array``.
+
+    Into the second-level cache: the first keeps only about 14 requests in
+    flight.  Random rows of 512 bytes arrive every 50 ns so, 100 ns otherwise
+    (Zen 4, rows beyond the third level).
+    """
     signature = types.void(array, types.int64, types.int64)
 
     def codegen(context, builder, signature, args):
         row, _ = _row(context, builder, signature.args[0], args[0], args[1])
         call_type = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
-        ask = cgutils.get_or_insert_function(builder.module, call_type, "llvm.prefetch.p0")
-        read, keep, data = (ir.Constant(I32, value) for value in (0, 3, 1))
+        ask = cgutils.get_or_insert_function(
+            builder.module, call_type, "llvm.prefetch.p0"
+        )
+        read, keep, data = (ir.Constant(I32, value) for value in (0, 2, 1))
         with cgutils.for_range(builder, args[2]) as loop:
             line = builder.gep(row, [builder.mul(loop.index, ir.Constant(I64, LINE))])
             builder.call(ask, [line, read, keep, data])
@@ -108,11 +117,15 @@ def _plain_largest(X, i, Y, j):
 def _vector_function(builder, name, lanes, n_args):
     vector = ir.VectorType(F32, lanes)
     call_type = ir.FunctionType(vector, [vector] * n_args)
-    return cgutils.get_or_insert_function(builder.module, call_type, f"llvm.{name}.v{lanes}f32")
+    return cgutils.get_or_insert_function(
+        builder.module, call_type, f"llvm.{name}.v{lanes}f32"
+    )
 
 
 def _add_square(builder, gap, total, lanes):
-    return builder.call(_vector_function(builder, "fmuladd", lanes, 3), [gap, gap, total])
+    return builder.call(
+        _vector_function(builder, "fmuladd", lanes, 3), [gap, gap, total]
+    )
 
 
 def _add_size(builder, gap, total, lanes):
@@ -155,7 +168,9 @@ def _row_distance(step, plain, largest=False):
             def block(total, offset, lanes):
                 vector = ir.VectorType(F32, lanes).as_pointer()
                 a, b = (
-                    builder.load(builder.bitcast(builder.gep(p, [offset]), vector), align=4)
+                    builder.load(
+                        builder.bitcast(builder.gep(p, [offset]), vector), align=4
+                    )
                     for p in (x, y)
                 )
                 gap = builder.fsub(a, b)
@@ -176,13 +191,19 @@ def _row_distance(step, plain, largest=False):
             done = builder.mul(pairs, ir.Constant(I64, 2 * wide))
             fours = builder.udiv(builder.sub(stride, done), ir.Constant(I64, 16))
             with cgutils.for_range(builder, fours) as loop:
-                block(rest, builder.add(done, builder.mul(loop.index, ir.Constant(I64, 16))), 4)
+                block(
+                    rest,
+                    builder.add(done, builder.mul(loop.index, ir.Constant(I64, 16))),
+                    4,
+                )
             even, odd, rest = (builder.load(total) for total in (even, odd, rest))
             if largest:
                 pick = _vector_function(builder, "maxnum", LANES, 2)
                 whole = _reduce(builder, builder.call(pick, [even, odd]), LANES, True)
                 tail = _reduce(builder, rest, 4, True)
-                return builder.select(builder.fcmp_unordered(">", tail, whole), tail, whole)
+                return builder.select(
+                    builder.fcmp_unordered(">", tail, whole), tail, whole
+                )
             whole = _reduce(builder, builder.fadd(even, odd), LANES, False)
             return builder.fadd(whole, _reduce(builder, rest, 4, False))
 
@@ -197,6 +218,47 @@ l1 = _row_distance(_add_size, _plain_l1)
 largest = _row_distance(_max_size, _plain_largest, largest=True)
 
 
+def _plain_count_below(keys, start, n, key):
+    return int((keys[start : start + n] < key).sum())
+
+
+@emitted(_plain_count_below)
+def count_below(typingctx, keys, start, n, key):
+    """Number of ``keys[start : start + n]``, uint64, below ``key``; n in eights.
+
+    In a sorted array that is the rank of ``key``: for some dozens of keys a
+    third of the time of halving, whose every step waits for the last.
+    """
+    signature = types.int64(keys, types.int64, types.int64, types.uint64)
+
+    def codegen(context, builder, signature, args):
+        vector = ir.VectorType(I64, 8)
+        size = ir.Constant(I64, 8)
+        offset = builder.mul(args[1], size)
+        first = _address(context, builder, signature.args[0], args[0], offset)
+        total = cgutils.alloca_once_value(builder, ir.Constant(vector, [0] * 8))
+        splat = builder.shuffle_vector(
+            builder.insert_element(ir.Constant(vector, ir.Undefined), args[3], I32(0)),
+            ir.Constant(vector, ir.Undefined),
+            ir.Constant(ir.VectorType(I32, 8), [0] * 8),
+        )
+        with cgutils.for_range(builder, builder.udiv(args[2], size)) as loop:
+            block = builder.gep(first, [builder.mul(loop.index, ir.Constant(I64, 64))])
+            block = builder.bitcast(block, vector.as_pointer())
+            below = builder.icmp_unsigned("<", builder.load(block, align=8), splat)
+            # True extended by its sign is -1.
+            count = builder.sub(builder.load(total), builder.sext(below, vector))
+            builder.store(count, total)
+        add = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(I64, [vector]),
+            "llvm.vector.reduce.add.v8i64",
+        )
+        return builder.call(add, [builder.load(total)])
+
+    return signature, codegen
+
+
 def _plain_shift_right(array, start, n):
     array[start + 1 : start + 1 + n] = array[start : start + n].copy()
 
@@ -209,12 +271,16 @@ def shift_right(typingctx, array, start, n):
     def codegen(context, builder, signature, args):
         item = context.get_abi_sizeof(context.get_data_type(signature.args[0].dtype))
         size = ir.Constant(I64, item)
-        source = _address(context, builder, signature.args[0], args[0], builder.mul(args[1], size))
+        source = _address(
+            context, builder, signature.args[0], args[0], builder.mul(args[1], size)
+        )
         target = builder.gep(source, [size])
         call_type = ir.FunctionType(
             ir.VoidType(), [I8.as_pointer(), I8.as_pointer(), I64, ir.IntType(1)]
         )
-        move = cgutils.get_or_insert_function(builder.module, call_type, "llvm.memmove.p0.p0.i64")
+        move = cgutils.get_or_insert_function(
+            builder.module, call_type, "llvm.memmove.p0.p0.i64"
+        )
         volatile = ir.Constant(ir.IntType(1), 0)
         builder.call(move, [target, source, builder.mul(args[2], size), volatile])
         return context.get_dummy_value()
@@ -229,7 +295,9 @@ def _plain_float_bits(x):
 @emitted(_plain_float_bits)
 def float_bits(typingctx, x):
     """The 32 bits of a float32; of two that are not negative the larger has more."""
-    return types.uint32(types.float32), lambda c, builder, s, args: builder.bitcast(args[0], I32)
+    return types.uint32(types.float32), lambda c, builder, s, args: builder.bitcast(
+        args[0], I32
+    )
 
 
 def _plain_bits_float(bits):
@@ -239,4 +307,6 @@ def _plain_bits_float(bits):
 @emitted(_plain_bits_float)
 def bits_float(typingctx, bits):
     """The float32 of 32 bits."""
-    return types.float32(types.uint32), lambda c, builder, s, args: builder.bitcast(args[0], F32)
+    return types.float32(types.uint32), lambda c, builder, s, args: builder.bitcast(
+        args[0], F32
+    )

@@ -133,12 +133,20 @@ class Cosine(Euclidean):
         # |x - y|^2 = 2 - 2 cos on the sphere.  A coordinate of their own puts
         # rows of zeros at squared distance 2 from all others.
         unit, norms = self._unit(X)
-        return self._pad(unit, (norms == 0)[:, None]) if self.any_zero_ else self._pad(unit)
+        return (
+            self._pad(unit, (norms == 0)[:, None])
+            if self.any_zero_
+            else self._pad(unit)
+        )
 
     def ask(self, X):
         unit, norms = self._unit(X)
         zero = norms == 0
-        queries = self._pad(unit, np.zeros((len(X), 1))) if self.any_zero_ else self._pad(unit)
+        queries = (
+            self._pad(unit, np.zeros((len(X), 1)))
+            if self.any_zero_
+            else self._pad(unit)
+        )
         return queries, partial(self._finish, zero=zero if zero.any() else None)
 
     def ask_own(self, rows):
@@ -174,7 +182,7 @@ class Angular(Cosine):
 
 
 class Correlation(Cosine):
-    """``1 -`` Pearson's correlation of x and y; a constant row is at distance 1 from all."""
+    """``1 -`` Pearson's correlation of x and y; a constant row is at 1 from all."""
 
     def _center(self, X):
         return X - X.mean(axis=1, dtype=np.float64, keepdims=True)
@@ -201,7 +209,10 @@ class InnerProduct(Euclidean):
         # Scaled to lengths in [1/2, 1): that ranks alike, and keeps float32 sharp.
         powers = _power_above(np.sqrt(_squares(X)))[:, None]
         queries = self._pad(X / powers, np.zeros((len(X), 1)))
-        return queries, lambda scores, rows=slice(None): scores / self.scale_ * powers[rows]
+        return (
+            queries,
+            lambda scores, rows=slice(None): scores / self.scale_ * powers[rows],
+        )
 
     def ask_own(self, rows):
         return self.ask(self.restore(rows))
@@ -217,7 +228,7 @@ def _power_above(length):
 
 
 def _safe_scale(X):
-    """Power of two that brings the largest number of ``X`` near 1, or 1 if it is safe."""
+    """Power of two that brings the largest of ``X`` near 1, or 1 if it is safe."""
     size = max(abs(float(X.min())), abs(float(X.max())))
     if size == 0 or not np.isfinite(size) or SAFE_SIZES[0] < size < SAFE_SIZES[1]:
         return 1.0
@@ -248,9 +259,11 @@ MINKOWSKI = {1: "manhattan", 2: "euclidean", np.inf: "chebyshev"}
 
 
 def effective_metric(metric, p):
-    """Name in ``METRICS`` that ``metric`` and the order ``p`` of Minkowski stand for."""
+    """Name in ``METRICS`` that ``metric`` and Minkowski's order ``p`` stand for."""
     if metric != "minkowski":
         return ALIASES.get(metric, metric)
     if p not in MINKOWSKI:
-        raise ValueError(f"p={p!r} is not supported for metric='minkowski': use 1, 2 or numpy.inf")
+        raise ValueError(
+            f"p={p!r} is not supported for metric='minkowski': use 1, 2 or numpy.inf"
+        )
     return MINKOWSKI[p]

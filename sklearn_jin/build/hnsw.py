@@ -1,5 +1,7 @@
 """Hierarchical navigable small world graphs, inserted batch by batch."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from sklearn_jin._memory import frozen
@@ -49,7 +51,9 @@ def build(points, M, ef_construction, alpha, order, n_threads, progress=iter):
     """
     n, width = len(order), 2 * M
     alpha = np.float32(alpha)
-    neighbors = np.full((n, width + M), -1, np.int32)  # room, so that few rows are pruned often
+    neighbors = np.full(
+        (n, width + M), -1, np.int32
+    )  # room, so that few rows are pruned often
     degrees = np.zeros(n, np.int32)
     sizes = layer_sizes(n, M)
     starts = np.cumsum([0, *sizes])
@@ -57,14 +61,18 @@ def build(points, M, ef_construction, alpha, order, n_threads, progress=iter):
     upper = np.full((starts[-1], M), -1, np.int32)
     landmarks, ready = take(points, members), 0
     stops = batch_stops(n, sizes)
-    for lo, hi in progress(list(zip(stops[:-1], stops[1:]))):
+    for lo, hi in progress(list(pairwise(stops))):
         if ready < len(sizes) and sizes[ready] == lo:
             upper[starts[ready] : starts[ready + 1]] = _snapshot(
                 points, neighbors, order[:lo], M, alpha
             )
             ready += 1
         layers = Layers(
-            frozen(neighbors), frozen(upper), starts[: ready + 1], frozen(members), landmarks
+            frozen(neighbors),
+            frozen(upper),
+            starts[: ready + 1],
+            frozen(members),
+            landmarks,
         )
         _insert(
             layers,
@@ -95,7 +103,10 @@ def _insert(layers, points, neighbors, degrees, nodes, M, ef, alpha, n_threads):
     counts = np.empty(len(nodes), np.int32)
 
     def select(chunk, queries, scores, ids):
-        kept, n_kept = np.empty((len(chunk), 2 * M), np.int32), np.empty(len(chunk), np.int32)
+        kept, n_kept = (
+            np.empty((len(chunk), 2 * M), np.int32),
+            np.empty(len(chunk), np.int32),
+        )
         prune_rows(points, nodes[chunk], ids, scores, 2 * M, alpha, kept, n_kept)
         rows[chunk], counts[chunk] = kept, n_kept
 
@@ -104,7 +115,9 @@ def _insert(layers, points, neighbors, degrees, nodes, M, ef, alpha, n_threads):
     sources, starts, targets = reverse(nodes, rows)
 
     def link(lo, hi):
-        add_edges(points, neighbors, degrees, sources, starts, targets, 2 * M, alpha, lo, hi)
+        add_edges(
+            points, neighbors, degrees, sources, starts, targets, 2 * M, alpha, lo, hi
+        )
 
     run(link, len(sources), CHUNK, n_threads)
 

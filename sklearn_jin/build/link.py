@@ -18,14 +18,18 @@ def reverse(nodes, rows):
     order = np.argsort(heads, kind="stable")
     heads, tails = heads[order], tails[order]
     starts = (
-        np.flatnonzero(np.r_[True, heads[1:] != heads[:-1]]) if len(heads) else np.empty(0, int)
+        np.flatnonzero(np.r_[True, heads[1:] != heads[:-1]])
+        if len(heads)
+        else np.empty(0, int)
     )
     return heads[starts], np.append(starts, len(heads)), np.ascontiguousarray(tails)
 
 
 @kernel
-def add_edges(points, neighbors, degrees, sources, starts, targets, width, alpha, lo, hi):
-    """Give ``sources[lo:hi]`` their new edges; a row that overflows is pruned to ``width``.
+def add_edges(
+    points, neighbors, degrees, sources, starts, targets, width, alpha, lo, hi
+):
+    """Give ``sources[lo:hi]`` their new edges, and prune rows that overflow to ``width``.
 
     A row may grow to the whole breadth of ``neighbors``, which is larger than
     ``width``: so one pruning serves many edges.
@@ -35,7 +39,7 @@ def add_edges(points, neighbors, degrees, sources, starts, targets, width, alpha
     for s in range(lo, hi):
         most = max(most, degrees[sources[s]] + starts[s + 1] - starts[s])
     ids, sorted_ids = np.empty(most, np.int32), np.empty(most, np.int32)
-    scores, keys = np.empty(most, np.float32), np.empty(most, np.uint64)
+    scores, keys = np.empty(most, np.float32), np.empty(most + 8, np.uint64)
     for s in range(lo, hi):
         source, n = sources[s], degrees[sources[s]]
         new = starts[s + 1] - starts[s]
@@ -56,10 +60,10 @@ def add_edges(points, neighbors, degrees, sources, starts, targets, width, alpha
 
 @kernel
 def bound_degrees(points, neighbors, nodes, width, alpha, rows, lo, hi):
-    """Write the edges of ``nodes[lo:hi]``, pruned to ``width`` where more, to ``rows``."""
+    """Write the edges of ``nodes[lo:hi]`` to ``rows``, pruned to ``width`` where more."""
     breadth = neighbors.shape[1]
     ids, scores = np.empty(breadth, np.int32), np.empty(breadth, np.float32)
-    keys = np.empty(breadth, np.uint64)
+    keys = np.empty(breadth + 8, np.uint64)
     for i in range(lo, hi):
         node, n = nodes[i], 0
         while n < breadth and neighbors[node, n] >= 0:
@@ -102,7 +106,7 @@ def connect(neighbors, entry):
 
 @kernel
 def _spread(neighbors, parent, queue, n_queued):
-    """Set the ``parent`` of all that the queued nodes lead to; return the queue's length."""
+    """Set the ``parent`` of all that the queue leads to; return its length then."""
     head = 0
     while head < n_queued:
         node = queue[head]

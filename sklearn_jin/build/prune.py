@@ -3,9 +3,8 @@
 import numpy as np
 
 from sklearn_jin._jit import kernel
-from sklearn_jin._simd import bits_float, float_bits, shift_right
 from sklearn_jin.points import between, fetch
-from sklearn_jin.search.beam import ID_BITS, ONE, THIRTY_TWO, place
+from sklearn_jin.search.beam import NO_KEY, id_of, key_of, put, score_of
 
 AHEAD = 4  # candidates whose vectors are asked for before they are compared
 
@@ -60,17 +59,13 @@ def prune_rows(points, nodes, ids, scores, width, alpha, rows, counts):
 
 @kernel
 def rank_candidates(points, node, ids, n, keys, sorted_ids, sorted_scores):
-    """Sort ``n`` candidates of ``node`` by (score, id)."""
+    """Sort ``n`` candidates of ``node`` by (score, id); ``keys`` has room for 8 more."""
+    keys[: n + 8] = NO_KEY
     for j in range(min(AHEAD, n)):
         fetch(points, ids[j])
     for j in range(n):
         if j + AHEAD < n:
             fetch(points, ids[j + AHEAD])
-        bits = np.uint64(float_bits(between(points, node, ids[j])))
-        key = (bits << THIRTY_TWO) | (np.uint64(ids[j]) << ONE)
-        spot = place(keys, 0, j, key)
-        shift_right(keys, spot, j - spot)
-        keys[spot] = key
+        put(keys, 0, j, n, key_of(between(points, node, ids[j]), ids[j]))
     for j in range(n):
-        sorted_ids[j] = np.int32((keys[j] >> ONE) & ID_BITS)
-        sorted_scores[j] = bits_float(np.uint32(keys[j] >> THIRTY_TWO))
+        sorted_ids[j], sorted_scores[j] = id_of(keys[j]), score_of(keys[j])

@@ -11,7 +11,11 @@ from numbers import Integral, Real
 import numpy as np
 from scipy import sparse
 from sklearn import get_config
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
 from sklearn.utils.validation import _to_object_array, check_is_fitted, validate_data
 
 from sklearn_jin import __version__
@@ -31,7 +35,9 @@ from sklearn_jin.neighbors._progress import watch
 FIRST_RADIUS_K = 32  # neighbours first asked for within a radius; doubled until enough
 
 
-class Neighbors(CallbackSupportMixin, KNeighborsMixin, RadiusNeighborsMixin, BaseEstimator):
+class Neighbors(
+    CallbackSupportMixin, KNeighborsMixin, RadiusNeighborsMixin, BaseEstimator
+):
     """What all indexes do alike."""
 
     _parameter_constraints = {
@@ -131,7 +137,9 @@ class Neighbors(CallbackSupportMixin, KNeighborsMixin, RadiusNeighborsMixin, Bas
             scores, ids = _without_self(scores, ids)
         return (finish(scores), ids) if return_distance else ids
 
-    def radius_neighbors(self, X=None, radius=None, return_distance=True, sort_results=False):
+    def radius_neighbors(
+        self, X=None, radius=None, return_distance=True, sort_results=False
+    ):
         """Find the fitted rows within a distance.
 
         An approximate index may miss some; what it returns is within the
@@ -169,7 +177,9 @@ class Neighbors(CallbackSupportMixin, KNeighborsMixin, RadiusNeighborsMixin, Bas
             raise ValueError("return_distance must be True if sort_results is True.")
         radius = self.radius if radius is None else radius
         if not isinstance(radius, Real) or np.isnan(radius):
-            raise ValueError(f"radius={radius!r} must be a number: the largest distance allowed")
+            raise ValueError(
+                f"radius={radius!r} must be a number: the largest distance allowed"
+            )
         queries, finish = self._ask(X)
         distances, ids = self._within(queries, finish, radius)
         if X is None:
@@ -197,7 +207,7 @@ class Neighbors(CallbackSupportMixin, KNeighborsMixin, RadiusNeighborsMixin, Bas
         raise NotImplementedError
 
     def _search(self, queries, k, n_threads):
-        """Exact scores and ids of ``k`` points near each query; -1 where fewer were met."""
+        """Exact scores and ids of ``k`` points near each query; -1 where none was met."""
         raise NotImplementedError
 
     def _exact_rows(self):
@@ -215,12 +225,16 @@ class Neighbors(CallbackSupportMixin, KNeighborsMixin, RadiusNeighborsMixin, Bas
         """``X`` as a float array of two dimensions, within float32."""
         if sparse.issparse(X):
             raise TypeError(
-                f"X is sparse, which {type(self).__name__} does not take: densify it with "
-                "X.toarray(), or reduce it with sklearn.decomposition.TruncatedSVD"
+                f"X is sparse, which {type(self).__name__} does not take: densify "
+                "it with X.toarray(), or reduce it with sklearn.decomposition.TruncatedSVD"
             )
         small = getattr(X, "dtype", None) in _SMALL_TYPES
         X = validate_data(
-            self, X, reset=reset, order="C", dtype=np.float32 if small else [np.float64, np.float32]
+            self,
+            X,
+            reset=reset,
+            order="C",
+            dtype=np.float32 if small else [np.float64, np.float32],
         )
         if X.dtype == np.float64 and (size := np.abs(X).max()) > FLOAT32_MAX:
             raise ValueError(
@@ -232,7 +246,9 @@ class Neighbors(CallbackSupportMixin, KNeighborsMixin, RadiusNeighborsMixin, Bas
     def _check_k(self, n_neighbors):
         k = self.n_neighbors if n_neighbors is None else n_neighbors
         if not isinstance(k, Integral):
-            raise TypeError(f"n_neighbors does not take {type(k)} value, enter integer value")
+            raise TypeError(
+                f"n_neighbors does not take {type(k)} value, enter integer value"
+            )
         if k <= 0:
             raise ValueError(f"Expected n_neighbors > 0. Got {k}")
         return int(k)
@@ -306,8 +322,8 @@ class NeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         name = effective_metric(self.metric, self.p)
         if METRICS[name].negative:
             raise ValueError(
-                f"metric={self.metric!r} has negative distances, which a precomputed graph "
-                f"must not hold: use metric='cosine' or the index without Transformer"
+                f"metric={self.metric!r} has negative distances, which a precomputed "
+                f"graph must not hold: use metric='cosine' or the index without Transformer"
             )
         super()._fit(X)
 
@@ -351,15 +367,20 @@ class NeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         if k == 0:
             return self._graph(np.zeros((n, 1)), itself)
         distances, ids = self.kneighbors(None, k)
-        return self._graph(np.hstack([np.zeros((n, 1)), distances]), np.hstack([itself, ids]))
+        return self._graph(
+            np.hstack([np.zeros((n, 1)), distances]), np.hstack([itself, ids])
+        )
 
     def _graph(self, distances, ids):
-        """CSR whose rows keep their order; the type follows scikit-learn's configuration."""
+        """CSR whose rows keep their order, of the type that scikit-learn is set to."""
         n, k = ids.shape
         data = distances.ravel() if self.mode == "distance" else np.ones(n * k)
         wanted = get_config().get("sparse_interface", "spmatrix")
         kind = sparse.csr_array if wanted == "sparray" else sparse.csr_matrix
-        return kind((data, ids.ravel(), np.arange(0, n * k + 1, k)), shape=(n, self.n_samples_fit_))
+        return kind(
+            (data, ids.ravel(), np.arange(0, n * k + 1, k)),
+            shape=(n, self.n_samples_fit_),
+        )
 
 
 _SMALL_TYPES = tuple(np.dtype(t) for t in ("f4", "f2", "i1", "u1", "i2", "u2", "?"))
@@ -378,7 +399,7 @@ def _all_or_nothing(estimator):
 
 
 def _without_self(scores, ids):
-    """Drop each row's own number, or the first where it is absent: then all are duplicates."""
+    """Drop each row's own number, or the first where all are duplicates of it."""
     keep = ids != np.arange(len(ids))[:, None]
     keep[keep.all(axis=1), 0] = False
     shape = len(ids), ids.shape[1] - 1

@@ -1,6 +1,5 @@
 """Exact neighbours, by looking at every row."""
 
-from sklearn_jin._compat import StrOptions
 from sklearn_jin.neighbors._base import Neighbors, NeighborsTransformer
 
 

@@ -176,11 +176,15 @@ class HNSWNeighbors(Neighbors):
         from sklearn_jin.search import layers
 
         ef = max(MIN_EF, 2 * k) if self.ef_search is None else self._check_ef()
-        return layers.search(self.index_, self.points_, queries, k, max(ef, k), n_threads)
+        return layers.search(
+            self.index_, self.points_, queries, k, max(ef, k), n_threads
+        )
 
     def _check_ef(self):
         if not isinstance(self.ef_search, Integral) or self.ef_search < 1:
-            raise ValueError(f"ef_search={self.ef_search!r} must be None or an integer from 1 on")
+            raise ValueError(
+                f"ef_search={self.ef_search!r} must be None or an integer from 1 on"
+            )
         return int(self.ef_search)
 
 

@@ -23,7 +23,10 @@ def watch(estimator, n_samples):
                 name, share = type(estimator).__name__, hi / n_samples
                 print(
                     f"[{name}] {hi:,} of {n_samples:,} rows, {now - start:.1f} s"
-                    + (f", about {(now - start) * (1 / share - 1):.0f} s to go" * (share < 1)),
+                    + (
+                        f", about {(now - start) * (1 / share - 1):.0f} s to go"
+                        * (share < 1)
+                    ),
                     file=sys.stderr,
                 )
         context and context.call_on_fit_task_end(estimator=estimator)

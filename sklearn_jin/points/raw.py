@@ -8,7 +8,7 @@ from sklearn_jin._memory import aligned, frozen
 from sklearn_jin._simd import LINE, l1, largest, prefetch, squared_l2
 from sklearn_jin.points import between, exact, fetch, look, score, take, view
 
-FETCHED_LINES = 16  # of one row; the hardware follows a longer row by itself
+FETCHED_LINES = 64  # of one row; the hardware follows a longer row by itself
 
 
 class Raw(NamedTuple):

@@ -8,8 +8,9 @@ alone: not on its batch, on the lanes or on the threads.
 
 import numpy as np
 
-from sklearn_jin._jit import kernel
-from sklearn_jin._simd import LINE, bits_float, float_bits, prefetch, shift_right
+from sklearn_jin._jit import kernel, piece
+from sklearn_jin._memory import LINE
+from sklearn_jin._simd import bits_float, count_below, float_bits, prefetch, shift_right
 from sklearn_jin.points import fetch, look, score_many, view
 
 LANES = 4  # queries walked at a time
@@ -22,6 +23,8 @@ NO_KEY = np.uint64(0xFFFFFFFFFFFFFFFF)
 INFINITE = np.uint64(0x7F800000 << 32)  # no key of a finite score is larger
 ONE, SIX, THIRTY_TWO = np.uint64(1), np.uint64(6), np.uint64(32)
 LOW_SIX = np.uint64(63)
+
+COUNTED = 64  # keys of a pool that are compared all at once
 
 
 @kernel
@@ -42,110 +45,92 @@ def score_of(key):
 
 @kernel
 def place(pool, base, size, key):
-    """Number of the ``size`` keys from ``base`` on that are smaller than ``key``."""
+    """Number of the ``size`` ascending keys from ``base`` on that are below ``key``.
+
+    Up to seven places beyond the last key are read: they must exist and hold
+    ``NO_KEY``.
+    """
     low, n = base, size
-    while n > 1:
-        half = n >> 1
+    while n > COUNTED:
+        half = (n >> 4) << 3
         low = low + half if pool[low + half - 1] < key else low
         n -= half
-    if n == 1 and pool[low] < key:
-        low += 1
-    return low - base
+    return low - base + count_below(pool, low, (n + 7) & -8, key)
+
+
+@piece
+def put(pool, base, filled, room, key):
+    """Insert ``key`` into the ascending pool of ``filled`` keys; return its rank.
+
+    The pool holds at most ``room`` keys: of as many the last drops out.
+    """
+    rank = place(pool, base, filled, key)
+    shift_right(pool, base + rank, min(filled, room - 1) - rank)
+    pool[base + rank] = key
+    return rank
 
 
 @kernel
 def walk(neighbors, points, queries, entries, lo, hi, k, ef, scores, ids, counts):
-    """Fill rows ``lo`` to ``hi`` of ``scores`` and ``ids`` with the ``k <= ef`` nearest met.
+    """Fill rows ``lo`` to ``hi`` of ``scores`` and ``ids`` with the ``k`` nearest met.
 
     Malkov & Yashunin 2020, algorithm 2 (SEARCH-LAYER), from node
     ``entries[q]`` for query ``q``.  The candidate heap ``C`` and the result
-    heap ``W`` are one ascending row of keys, as in DiskANN.  Rows of
-    ``neighbors`` (n, width) end in -1s.  Places without a node, or whose score
-    is not finite, hold an infinite score and id -1.  ``counts`` grows by the
-    numbers of hops and of scores.
+    heap ``W`` are one ascending row of ``ef >= k`` keys, as in DiskANN.  Rows
+    of ``neighbors`` (n, width) end in -1s.  Places without a node, or whose
+    score is not finite, hold an infinite score and id -1.  ``counts`` grows by
+    the numbers of hops and of scores.
     """
     lanes = min(LANES, hi - lo)
     n_nodes, width = neighbors.shape
-    words = (n_nodes >> 6) + 1
+    words, stride = (n_nodes >> 6) + 1, (ef + 7) & -8
     row_lines = (4 * width + LINE - 1) // LINE
     views = view(points, lanes)
-    pool = np.empty(lanes * ef, np.uint64)
+    pool = np.empty(lanes * stride, np.uint64)
     met = np.empty(lanes * words, np.uint64)  # a bit a node
     todo = np.empty(lanes * width, np.int32)  # asked for, to be scored
     near = np.empty(width, np.float32)
-    n_todo = np.zeros(lanes, np.int64)
+    n_todo = np.zeros(lanes, np.int64)  # -1: a row of neighbours was asked for
     size = np.zeros(lanes, np.int64)  # keys in the pool
     at = np.zeros(lanes, np.int64)  # keys before it are expanded
-    query = np.full(lanes, -1, np.int64)
-    upcoming, live, hops, n_scores = lo, lanes, 0, 0
+    query = np.arange(lo, lo + lanes)
+    upcoming, live, hops, n_scores = lo + lanes, lanes, 0, 0
     for lane in range(lanes):
-        query[lane] = upcoming
-        upcoming += 1
-        _enter(points, queries, query[lane], views, lane, met, words, todo, width, entries)
+        _enter(points, queries, query[lane], views, lane, entries, pool, met, todo)
         n_todo[lane] = 1
     while live > 0:
         for lane in range(lanes):
             if query[lane] < 0:
                 continue
-            base, first, marks = lane * ef, lane * width, lane * words
-            n = n_todo[lane]
-            if n >= 0:
-                # The nodes that were asked for have arrived: keep those that are near.
-                filled, least = size[lane], at[lane]
-                score_many(points, views, lane, todo, first, n, near)
-                n_scores += n
-                worst = pool[base + ef - 1] if filled == ef else NO_KEY
-                for j in range(n):
-                    key = key_of(near[j], todo[first + j])
-                    if key >= worst:
-                        continue
-                    spot = place(pool, base, filled, key)
-                    if filled < ef:
-                        filled += 1
-                    shift_right(pool, base + spot, filled - 1 - spot)
-                    pool[base + spot] = key
-                    least = min(least, spot)
-                    if filled == ef:
-                        worst = pool[base + ef - 1]
-                while least < filled and pool[base + least] & EXPANDED:
-                    least += 1
-                size[lane], at[lane] = filled, least
-                if least < filled:
-                    prefetch(neighbors, id_of(pool[base + least]), row_lines)
+            base, first = lane * stride, lane * width
+            if n_todo[lane] >= 0:
+                n_scores += n_todo[lane]
+                size[lane], at[lane] = _keep_near(
+                    points, views, lane, todo, first, n_todo[lane], near,
+                    pool, base, size[lane], ef, at[lane],
+                )  # fmt: skip
+                if at[lane] < size[lane]:
+                    prefetch(neighbors, id_of(pool[base + at[lane]]), row_lines)
                     n_todo[lane] = -1
                     if lanes > 1:
                         continue
                 else:
-                    _report(pool, base, filled, k, query[lane], scores, ids)
+                    _report(pool, base, size[lane], k, query[lane], scores, ids)
                     size[lane], at[lane], query[lane] = 0, 0, -1
                     if upcoming < hi:
                         query[lane] = upcoming
                         upcoming += 1
                         _enter(
-                            points, queries, query[lane], views, lane, met, words, todo, width,
-                            entries,
+                            points, queries, query[lane], views, lane, entries, pool, met, todo
                         )  # fmt: skip
                         n_todo[lane] = 1
                     else:
                         live -= 1
                     continue
-            # The row of the nearest node has arrived: ask for those not met before.
-            spot = base + at[lane]
-            key = pool[spot]
-            pool[spot] = key | EXPANDED
-            node, n = id_of(key), 0
+            key = pool[base + at[lane]]
+            pool[base + at[lane]] = key | EXPANDED
             hops += 1
-            for j in range(width):
-                neighbor = neighbors[node, j]
-                if neighbor < 0:
-                    break
-                word = marks + (np.int64(neighbor) >> 6)
-                bit = ONE << (np.uint64(neighbor) & LOW_SIX)
-                if met[word] & bit:
-                    continue
-                met[word] |= bit
-                todo[first + n] = neighbor
-                n += 1
+            n = _gather(neighbors, id_of(key), met, lane * words, todo, first)
             for j in range(n):
                 fetch(points, todo[first + j])
             n_todo[lane] = n
@@ -153,13 +138,56 @@ def walk(neighbors, points, queries, entries, lo, hi, k, ef, scores, ids, counts
     counts[1] += n_scores
 
 
+@piece
+def _keep_near(
+    points, views, v, todo, first, n, near, pool, base, filled, ef, least
+):  # fmt: skip
+    """Score the nodes that have arrived and keep those that are near enough.
+
+    Returns the number of keys in the pool, and that of the first ones which
+    are expanded.
+    """
+    score_many(points, views, v, todo, first, n, near)
+    for j in range(n):
+        key = key_of(near[j], todo[first + j])
+        if key < pool[base + ef - 1]:
+            least = min(least, put(pool, base, filled, ef, key))
+            filled = min(filled + 1, ef)
+    while least < filled and pool[base + least] & EXPANDED:
+        least += 1
+    return filled, least
+
+
+@piece
+def _gather(neighbors, node, met, marks, todo, first):
+    """List the neighbours of ``node`` that were not met before; return their number.
+
+    Without a branch: whether a neighbour is new can not be foretold.
+    """
+    n = 0
+    for j in range(neighbors.shape[1]):
+        neighbor = neighbors[node, j]
+        if neighbor < 0:
+            break
+        word = marks + (np.int64(neighbor) >> 6)
+        shift = np.uint64(neighbor) & LOW_SIX
+        bits = met[word]
+        met[word] = bits | (ONE << shift)
+        todo[first + n] = neighbor
+        n += np.int64(ONE - ((bits >> shift) & ONE))
+    return n
+
+
 @kernel
-def _enter(points, queries, q, views, lane, met, words, todo, width, entries):
+def _enter(points, queries, q, views, lane, entries, pool, met, todo):
     """Start query ``q`` in ``lane``: its entry is all that has been met."""
     look(points, views, lane, queries, q)
-    entry = entries[q]
+    lanes = len(views)
+    words, stride, width = len(met) // lanes, len(pool) // lanes, len(todo) // lanes
+    pool[lane * stride : (lane + 1) * stride] = NO_KEY
     met[lane * words : (lane + 1) * words] = 0
-    met[lane * words + (np.int64(entry) >> 6)] = ONE << (np.uint64(entry) & LOW_SIX)
+    entry = np.int64(entries[q])
+    met[lane * words + (entry >> 6)] = ONE << (np.uint64(entry) & LOW_SIX)
     todo[lane * width] = entry
     fetch(points, entry)
 

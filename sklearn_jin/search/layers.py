@@ -40,7 +40,9 @@ def descend(layers, queries):
     counts = np.zeros(2, np.int64)
     for t in range(n_layers):
         rows = layers.upper[layers.starts[t] : layers.starts[t + 1]]
-        walk(rows, layers.landmarks, queries, ranks[t], 0, n, 1, 1, scores, found, counts)
+        walk(
+            rows, layers.landmarks, queries, ranks[t], 0, n, 1, 1, scores, found, counts
+        )
         np.maximum(found[:, 0], 0, out=ranks[t + 1])  # a query without a finite score
     counters.add(counts)
     return ranks.T
@@ -68,7 +70,19 @@ def visit(layers, points, queries, k, ef, n_threads, use):
         rows = order[lo:hi]
         chunk, m, counts = frozen(queries[rows]), hi - lo, np.zeros(2, np.int64)
         scores, ids = np.empty((m, k), np.float32), np.empty((m, k), np.int32)
-        walk(layers.neighbors, points, chunk, entries[rows], 0, m, k, ef, scores, ids, counts)
+        walk(
+            layers.neighbors,
+            points,
+            chunk,
+            entries[rows],
+            0,
+            m,
+            k,
+            ef,
+            scores,
+            ids,
+            counts,
+        )
         counters.add(counts)
         use(rows, chunk, scores, ids)
 
@@ -76,12 +90,15 @@ def visit(layers, points, queries, k, ef, n_threads, use):
 
 
 def search(layers, points, queries, k, ef, n_threads):
-    """Exact scores (n_queries, k), float64, and ids, int64, of the nearest points met."""
+    """Exact scores (n_queries, k), float64, and ids, int64, of the nearest met."""
     n = len(queries)
     best_scores, best_ids = np.empty((n, k)), np.empty((n, k), np.int64)
 
     def keep(rows, chunk, scores, ids):
-        exact_scores, exact_ids = np.empty((len(rows), k)), np.empty((len(rows), k), np.int64)
+        exact_scores, exact_ids = (
+            np.empty((len(rows), k)),
+            np.empty((len(rows), k), np.int64),
+        )
         refine(points, chunk, ids, exact_scores, exact_ids)
         best_scores[rows], best_ids[rows] = exact_scores, exact_ids
 

@@ -20,15 +20,17 @@ def refine(points, queries, ids, best_scores, best_ids):
         for j in range(ids.shape[1]):
             i = np.int64(ids[q, j])
             if i >= 0:
-                filled = keep(best_scores, best_ids, q, filled, exact(points, queries, q, i), i)
+                filled = keep(
+                    best_scores, best_ids, q, filled, exact(points, queries, q, i), i
+                )
         best_scores[q, filled:k], best_ids[q, filled:k] = np.inf, -1
 
 
 @kernel
 def keep(scores, ids, q, filled, score, i):
-    """Insert point ``i`` into row ``q``, ascending by (score, id); return its new length.
+    """Insert point ``i`` into the ascending row ``q``; return the row's new length.
 
-    A NaN is placed last: it compares as larger than any score.
+    The order is that of (score, id); a NaN is placed last: it compares as larger than any score.
     """
     k = ids.shape[1]
     at = filled

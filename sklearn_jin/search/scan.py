@@ -8,11 +8,10 @@ from threadpoolctl import ThreadpoolController
 
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import frozen
-from sklearn_jin._simd import shift_right
 from sklearn_jin._threads import run
 from sklearn_jin.points import exact
 from sklearn_jin.points.raw import Dot, Raw
-from sklearn_jin.search.beam import ID_BITS, ONE, key_of, place
+from sklearn_jin.search.beam import ID_BITS, NO_KEY, ONE, key_of, put
 from sklearn_jin.search.rerank import keep, refine
 
 FEW = 8  # queries; as many are scanned one by one faster than by a matrix product
@@ -33,8 +32,14 @@ def scan(points, queries, k, n_threads):
     """
     scores, ids = np.empty((len(queries), k)), np.empty((len(queries), k), np.int64)
     rest = np.arange(len(queries))
-    if isinstance(points, Raw | Dot) and len(queries) > FEW and len(points.X) > k + MORE:
-        rest = np.flatnonzero(~_scan_by_products(points, queries, scores, ids, n_threads))
+    if (
+        isinstance(points, Raw | Dot)
+        and len(queries) > FEW
+        and len(points.X) > k + MORE
+    ):
+        rest = np.flatnonzero(
+            ~_scan_by_products(points, queries, scores, ids, n_threads)
+        )
     if len(rest):
         few = frozen(queries[rest])
         few_scores, few_ids = scores[rest], ids[rest]
@@ -50,13 +55,13 @@ def scan(points, queries, k, n_threads):
 
 def _scan_by_products(points, queries, scores, ids, n_threads):
     """Fill ``scores`` and ``ids``; return which queries are sure to be right."""
-    X, n, room = points.X, len(queries), ids.shape[1] + MORE
+    X, n, room = points.X, len(queries), (ids.shape[1] + MORE + 7) & -8
     is_dot = isinstance(points, Dot)
     # Near the middle of the data the products are small and round less.
     center = np.float32(0) if is_dot else X[:: -(-len(X) // 1000)].mean(axis=0)
     Q = queries - center
     q2 = _squares(Q)
-    keys, sizes = np.empty((n, room), np.uint64), np.zeros(n, np.int64)
+    keys = np.full((n, room), NO_KEY)
     query_block = _query_block()
     longest = 0.0
     with _blas().limit(limits=n_threads, user_api="blas"):
@@ -67,7 +72,13 @@ def _scan_by_products(points, queries, scores, ids, n_threads):
             for lo in range(0, n, query_block):
                 hi = min(lo + query_block, n)
                 _propose_block(
-                    Q[lo:hi], q2[lo:hi], block, x2, first, keys[lo:hi], sizes[lo:hi], n_threads
+                    Q[lo:hi],
+                    q2[lo:hi],
+                    block,
+                    x2,
+                    first,
+                    keys[lo:hi],
+                    n_threads,
                 )
 
     def choose(lo, hi):
@@ -83,11 +94,11 @@ def _scan_by_products(points, queries, scores, ids, n_threads):
     return worst <= last - error
 
 
-def _propose_block(Q, q2, block, x2, first, keys, sizes, n_threads):
+def _propose_block(Q, q2, block, x2, first, keys, n_threads):
     products = Q @ block.T
     q2, x2 = q2.astype(np.float32), x2.astype(np.float32)
     run(
-        lambda lo, hi: propose(products, q2, x2, first, lo, hi, keys, sizes),
+        lambda lo, hi: propose(products, q2, x2, first, lo, hi, keys),
         len(Q), CHUNK, n_threads,
     )  # fmt: skip
 
@@ -97,7 +108,7 @@ def _squares(X):
 
 
 def _query_block():
-    """Queries of one product, so that it keeps within scikit-learn's ``working_memory``."""
+    """Queries of one product that keep it within scikit-learn's ``working_memory``."""
     rows = int(get_config()["working_memory"] * 2**20 / (4 * ROW_BLOCK))
     return max(1, min(rows, QUERY_BLOCK))
 
@@ -120,7 +131,7 @@ def scan_each(points, queries, lo, hi, scores, ids):
 
 
 @kernel
-def propose(products, q2, x2, first, lo, hi, keys, sizes):
+def propose(products, q2, x2, first, lo, hi, keys):
     """Merge a block of points into the ascending ``keys`` of queries ``lo`` to ``hi``.
 
     ``products`` (n_queries, n_block) holds <q, x>, so the score is estimated as
@@ -129,15 +140,9 @@ def propose(products, q2, x2, first, lo, hi, keys, sizes):
     room = keys.shape[1]
     pool = keys.reshape(-1)
     for q in range(lo, hi):
-        base, size = q * room, sizes[q]
+        base = q * room
         for i in range(products.shape[1]):
             estimate = max(q2[q] + x2[i] - 2 * products[q, i], np.float32(0))
             key = key_of(estimate, first + i)
-            if size == room and key >= pool[base + room - 1]:
-                continue
-            spot = place(pool, base, size, key)
-            if size < room:
-                size += 1
-            shift_right(pool, base + spot, size - 1 - spot)
-            pool[base + spot] = key
-        sizes[q] = size
+            if key < pool[base + room - 1]:
+                put(pool, base, room, room, key)

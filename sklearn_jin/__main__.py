@@ -1,0 +1,90 @@
+"""The command line: ``python -m sklearn_jin benchmark`` and ``info``."""
+
+import argparse
+import sys
+
+from sklearn_jin.benchmark import load, measure, report
+
+
+def main(arguments=None):
+    """Run the command line; return the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except (ValueError, OSError) as error:
+        print(f"sklearn_jin: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m sklearn_jin", description="Approximate nearest neighbours."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    bench = commands.add_parser(
+        "benchmark",
+        help="measure indexes: build time, memory, recall, queries per second",
+    )
+    bench.add_argument(
+        "data",
+        nargs="?",
+        help=".npy, .npz or ann-benchmarks .hdf5 file, or clustered:ROWSxFEATURES; "
+        "scikit-learn's digits by default",
+    )
+    bench.add_argument("-k", type=int, default=10, help="neighbours of a query (10)")
+    bench.add_argument("--metric", help="metric; by default the file's, or euclidean")
+    bench.add_argument("--queries", type=int, default=1000, help="most queries (1000)")
+    bench.add_argument("--repeats", type=int, default=5, help="timed passes (5)")
+    bench.add_argument("--json", action="store_true", help="print JSON, not a table")
+    bench.add_argument(
+        "--plot",
+        metavar="FILE",
+        default="sklearn_jin_benchmark.png",
+        help="where to draw recall against speed (%(default)s)",
+    )
+    bench.add_argument("--no-plot", action="store_true", help="draw nothing")
+    bench.set_defaults(run=_benchmark)
+    info = commands.add_parser(
+        "info", help="print versions and what the machine offers"
+    )
+    info.set_defaults(run=_info)
+    return parser
+
+
+def _benchmark(options):
+    data = load(options.data, metric=options.metric, n_queries=options.queries)
+    points = []
+
+    def measured():
+        for point in measure(data, options.k, repeats=options.repeats):
+            points.append(point)
+            yield point
+
+    if options.json:
+        print(report.as_json(data, options.k, measured()))
+    else:
+        for line in report.table(data, options.k, measured()):
+            print(line, flush=True)
+    if not options.no_plot:
+        _draw(data, options.k, points, options.plot)
+    return 0
+
+
+def _draw(data, k, points, path):
+    """Draw the picture where matplotlib is installed; say so where it is not."""
+    try:
+        report.picture(data, k, points, path)
+    except ImportError:
+        print("no picture: pip install 'sklearn-jin[plot]'", file=sys.stderr)
+    else:
+        print(f"picture: {path}", file=sys.stderr)
+
+
+def _info(options):
+    for name, value in report.machine().items():
+        print(f"{name:<14}{value}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
