@@ -29,7 +29,7 @@ def reverse(nodes, rows):
 def add_edges(
     points, neighbors, degrees, sources, starts, targets, width, alpha, lo, hi
 ):
-    """Give ``sources[lo:hi]`` their new edges, and prune rows that overflow to ``width``.
+    """Give ``sources[lo:hi]`` their new edges; prune rows that overflow to ``width``.
 
     A row may grow to the whole breadth of ``neighbors``, which is larger than
     ``width``: so one pruning serves many edges.
@@ -60,7 +60,7 @@ def add_edges(
 
 @kernel
 def bound_degrees(points, neighbors, nodes, width, alpha, rows, lo, hi):
-    """Write the edges of ``nodes[lo:hi]`` to ``rows``, pruned to ``width`` where more."""
+    """Write the edges of ``nodes[lo:hi]`` to ``rows``, at most ``width`` of each."""
     breadth = neighbors.shape[1]
     ids, scores = np.empty(breadth, np.int32), np.empty(breadth, np.float32)
     keys = np.empty(breadth + 8, np.uint64)

@@ -59,7 +59,7 @@ def prune_rows(points, nodes, ids, scores, width, alpha, rows, counts):
 
 @kernel
 def rank_candidates(points, node, ids, n, keys, sorted_ids, sorted_scores):
-    """Sort ``n`` candidates of ``node`` by (score, id); ``keys`` has room for 8 more."""
+    """Sort ``n`` candidates of ``node`` by (score, id); ``keys`` has 8 places more."""
     keys[: n + 8] = NO_KEY
     for j in range(min(AHEAD, n)):
         fetch(points, ids[j])

@@ -207,7 +207,7 @@ class Neighbors(
         raise NotImplementedError
 
     def _search(self, queries, k, n_threads):
-        """Exact scores and ids of ``k`` points near each query; -1 where none was met."""
+        """Exact scores and ids of ``k`` points near each query; -1 where none is."""
         raise NotImplementedError
 
     def _exact_rows(self):
@@ -223,10 +223,12 @@ class Neighbors(
 
     def _validate(self, X, reset=False):
         """``X`` as a float array of two dimensions, within float32."""
+        if not reset and self._is_plain(X):
+            return X
         if sparse.issparse(X):
             raise TypeError(
-                f"X is sparse, which {type(self).__name__} does not take: densify "
-                "it with X.toarray(), or reduce it with sklearn.decomposition.TruncatedSVD"
+                f"X is sparse, which {type(self).__name__} does not take: densify it "
+                "with X.toarray() or reduce it with sklearn.decomposition.TruncatedSVD"
             )
         small = getattr(X, "dtype", None) in _SMALL_TYPES
         X = validate_data(
@@ -242,6 +244,22 @@ class Neighbors(
                 f"(at most {FLOAT32_MAX:.6g}): rescale the data"
             )
         return X
+
+    def _is_plain(self, X):
+        """Whether ``X`` is what scikit-learn's validation would return as it is.
+
+        That takes 60 microseconds, as long as the search of two queries.
+        """
+        return (
+            type(X) is np.ndarray
+            and X.dtype == np.float32
+            and X.ndim == 2
+            and len(X) > 0
+            and X.shape[1] == self.n_features_in_
+            and X.flags.c_contiguous
+            and not hasattr(self, "feature_names_in_")
+            and bool(np.isfinite(X.sum()))
+        )
 
     def _check_k(self, n_neighbors):
         k = self.n_neighbors if n_neighbors is None else n_neighbors
@@ -323,7 +341,7 @@ class NeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         if METRICS[name].negative:
             raise ValueError(
                 f"metric={self.metric!r} has negative distances, which a precomputed "
-                f"graph must not hold: use metric='cosine' or the index without Transformer"
+                "graph must not hold: use metric='cosine', or the index itself"
             )
         super()._fit(X)
 

@@ -71,18 +71,19 @@ def put(pool, base, filled, room, key):
 
 
 @kernel
-def walk(neighbors, points, queries, entries, lo, hi, k, ef, scores, ids, counts):
-    """Fill rows ``lo`` to ``hi`` of ``scores`` and ``ids`` with the ``k`` nearest met.
+def walk(neighbors, points, queries, entries, ef, scores, ids):
+    """Fill ``scores`` and ``ids``, (n_queries, k), with the ``k`` nearest met.
 
     Malkov & Yashunin 2020, algorithm 2 (SEARCH-LAYER), from node
     ``entries[q]`` for query ``q``.  The candidate heap ``C`` and the result
     heap ``W`` are one ascending row of ``ef >= k`` keys, as in DiskANN.  Rows
     of ``neighbors`` (n, width) end in -1s.  Places without a node, or whose
-    score is not finite, hold an infinite score and id -1.  ``counts`` grows by
-    the numbers of hops and of scores.
+    score is not finite, hold an infinite score and id -1.  Returns the numbers
+    of hops and of scores.
     """
-    lanes = min(LANES, hi - lo)
+    n_queries, k = ids.shape
     n_nodes, width = neighbors.shape
+    lanes = min(LANES, n_queries)
     words, stride = (n_nodes >> 6) + 1, (ef + 7) & -8
     row_lines = (4 * width + LINE - 1) // LINE
     views = view(points, lanes)
@@ -93,8 +94,8 @@ def walk(neighbors, points, queries, entries, lo, hi, k, ef, scores, ids, counts
     n_todo = np.zeros(lanes, np.int64)  # -1: a row of neighbours was asked for
     size = np.zeros(lanes, np.int64)  # keys in the pool
     at = np.zeros(lanes, np.int64)  # keys before it are expanded
-    query = np.arange(lo, lo + lanes)
-    upcoming, live, hops, n_scores = lo + lanes, lanes, 0, 0
+    query = np.arange(lanes)
+    upcoming, live, hops, n_scores = lanes, lanes, 0, 0
     for lane in range(lanes):
         _enter(points, queries, query[lane], views, lane, entries, pool, met, todo)
         n_todo[lane] = 1
@@ -117,11 +118,12 @@ def walk(neighbors, points, queries, entries, lo, hi, k, ef, scores, ids, counts
                 else:
                     _report(pool, base, size[lane], k, query[lane], scores, ids)
                     size[lane], at[lane], query[lane] = 0, 0, -1
-                    if upcoming < hi:
+                    if upcoming < n_queries:
                         query[lane] = upcoming
                         upcoming += 1
                         _enter(
-                            points, queries, query[lane], views, lane, entries, pool, met, todo
+                            points, queries, query[lane], views, lane, entries,
+                            pool, met, todo,
                         )  # fmt: skip
                         n_todo[lane] = 1
                     else:
@@ -134,8 +136,7 @@ def walk(neighbors, points, queries, entries, lo, hi, k, ef, scores, ids, counts
             for j in range(n):
                 fetch(points, todo[first + j])
             n_todo[lane] = n
-    counts[0] += hops
-    counts[1] += n_scores
+    return hops, n_scores
 
 
 @piece

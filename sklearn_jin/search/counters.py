@@ -21,7 +21,7 @@ def counting():
         _tallies[:] = [other for other in _tallies if other is not tally]
 
 
-def add(counts):
-    """Give what one chunk of a search has counted to those who ask."""
+def add(work):
+    """Give the hops and the scores of one chunk of a search to those who ask."""
     for tally in _tallies:
-        tally += counts
+        tally += work

@@ -37,14 +37,11 @@ def descend(layers, queries):
     n, n_layers = len(queries), len(layers.starts) - 1
     ranks = np.zeros((n_layers + 1, n), np.int32)
     scores, found = np.empty((n, 1), np.float32), np.empty((n, 1), np.int32)
-    counts = np.zeros(2, np.int64)
     for t in range(n_layers):
         rows = layers.upper[layers.starts[t] : layers.starts[t + 1]]
-        walk(
-            rows, layers.landmarks, queries, ranks[t], 0, n, 1, 1, scores, found, counts
-        )
+        work = walk(rows, layers.landmarks, queries, ranks[t], 1, scores, found)
+        counters.add(work)
         np.maximum(found[:, 0], 0, out=ranks[t + 1])  # a query without a finite score
-    counters.add(counts)
     return ranks.T
 
 
@@ -68,22 +65,11 @@ def visit(layers, points, queries, k, ef, n_threads, use):
 
     def walk_chunk(lo, hi):
         rows = order[lo:hi]
-        chunk, m, counts = frozen(queries[rows]), hi - lo, np.zeros(2, np.int64)
-        scores, ids = np.empty((m, k), np.float32), np.empty((m, k), np.int32)
-        walk(
-            layers.neighbors,
-            points,
-            chunk,
-            entries[rows],
-            0,
-            m,
-            k,
-            ef,
-            scores,
-            ids,
-            counts,
-        )
-        counters.add(counts)
+        chunk = frozen(queries[rows])
+        scores = np.empty((len(rows), k), np.float32)
+        ids = np.empty((len(rows), k), np.int32)
+        work = walk(layers.neighbors, points, chunk, entries[rows], ef, scores, ids)
+        counters.add(work)
         use(rows, chunk, scores, ids)
 
     run(walk_chunk, n, CHUNK, n_threads)
@@ -92,15 +78,12 @@ def visit(layers, points, queries, k, ef, n_threads, use):
 def search(layers, points, queries, k, ef, n_threads):
     """Exact scores (n_queries, k), float64, and ids, int64, of the nearest met."""
     n = len(queries)
-    best_scores, best_ids = np.empty((n, k)), np.empty((n, k), np.int64)
+    scores, ids = np.empty((n, k)), np.empty((n, k), np.int64)
 
-    def keep(rows, chunk, scores, ids):
-        exact_scores, exact_ids = (
-            np.empty((len(rows), k)),
-            np.empty((len(rows), k), np.int64),
-        )
-        refine(points, chunk, ids, exact_scores, exact_ids)
-        best_scores[rows], best_ids[rows] = exact_scores, exact_ids
+    def refine_chunk(rows, chunk, _, found):
+        exact, nearest = np.empty(found.shape), np.empty(found.shape, np.int64)
+        refine(points, chunk, found, exact, nearest)
+        scores[rows], ids[rows] = exact, nearest
 
-    visit(layers, points, queries, k, ef, n_threads, keep)
-    return best_scores, best_ids
+    visit(layers, points, queries, k, ef, n_threads, refine_chunk)
+    return scores, ids

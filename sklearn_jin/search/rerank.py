@@ -30,7 +30,8 @@ def refine(points, queries, ids, best_scores, best_ids):
 def keep(scores, ids, q, filled, score, i):
     """Insert point ``i`` into the ascending row ``q``; return the row's new length.
 
-    The order is that of (score, id); a NaN is placed last: it compares as larger than any score.
+    The order is that of (score, id); a NaN is placed last, as if it were the
+    largest score.
     """
     k = ids.shape[1]
     at = filled
