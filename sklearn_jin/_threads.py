@@ -6,6 +6,7 @@ child makes a pool of its own, for threads do not survive a fork.
 
 import itertools
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -42,14 +43,19 @@ def run(task, n, chunk, n_threads):
             task(lo, min(lo + chunk, n))
         return
     turns = itertools.count(0, chunk)  # next() of it is atomic
+    stopped = threading.Event()
 
     def take_turns():
-        while (lo := next(turns)) < n:
+        while not stopped.is_set() and (lo := next(turns)) < n:
             task(lo, min(lo + chunk, n))
 
     helpers = [_pool().submit(take_turns) for _ in range(n_threads - 1)]
     try:
         take_turns()
+    except BaseException:
+        stopped.set()  # an error, or a user who interrupts: nobody goes on
+        raise
     finally:
         for helper in helpers:
-            helper.result()
+            if not helper.cancel():
+                helper.result()

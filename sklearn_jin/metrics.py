@@ -19,6 +19,8 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 # leave the range of float32, and shifted where their spread is lost in it.
 SAFE_SIZES = (2.0**-40, 2.0**50)
 SAFE_OFFSET = 64.0  # standard deviations between a column's mean and zero
+SAMPLE = 10_000  # rows that tell mean and spread
+BLOCK = 8192  # rows prepared at a time
 
 
 class Euclidean:
@@ -30,15 +32,16 @@ class Euclidean:
     def fit(self, X):
         """Learn from the rows ``X`` of shape (n_samples, n_features)."""
         self.d_ = X.shape[1]
-        mean = X.mean(axis=0, dtype=np.float64)
-        far = np.abs(mean) > SAFE_OFFSET * X.std(axis=0, dtype=np.float64)
-        self.shift_ = np.where(far, mean, 0.0) if far.any() and len(X) > 1 else None
-        self.scale_ = _safe_scale(X if self.shift_ is None else X - self.shift_)
+        some = X[:: -(-len(X) // SAMPLE)].astype(np.float64)
+        mean, spread = some.mean(axis=0), some.std(axis=0)
+        far = np.abs(mean) > SAFE_OFFSET * spread
+        self.shift_ = np.where(far, mean, 0.0) if far.any() else None
+        self.scale_ = _safe_scale(X.min(axis=0), X.max(axis=0), self.shift_)
         return self
 
     def rows(self, X):
         """Prepared rows, read-only float32 of shape (n_samples, width)."""
-        return self._pad(self._transform(X))
+        return self._prepare(X, self._columns)
 
     def ask(self, X):
         """Prepared queries, and the function that finishes their scores.
@@ -62,20 +65,24 @@ class Euclidean:
     def _finish(self, scores, rows=None):
         return np.sqrt(scores) / self.scale_
 
-    def _transform(self, X):
+    def _columns(self, X):
+        """What is kept of ``X``, as arrays side by side: here one."""
         if self.shift_ is not None:
             X = X - self.shift_
-        return X if self.scale_ == 1 else X * self.scale_
+        return (X if self.scale_ == 1 else X * self.scale_,)
 
-    def _pad(self, *columns):
-        """Join ``columns`` side by side, and pad with zeros."""
-        d = sum(part.shape[1] for part in columns)
-        rows = aligned_empty(len(columns[0]), padded_width(d))
-        rows[:, d:] = 0
-        at = 0
-        for part in columns:
-            rows[:, at : at + part.shape[1]] = part
-            at += part.shape[1]
+    def _prepare(self, X, columns):
+        """Join the ``columns`` of ``X``, block by block, and pad them with zeros."""
+        rows = None
+        for lo in range(0, len(X), BLOCK):
+            parts = columns(X[lo : lo + BLOCK])
+            d = sum(part.shape[1] for part in parts)
+            if rows is None:
+                rows = aligned_empty(len(X), padded_width(d))
+                rows[:, d:] = 0
+            np.concatenate(
+                parts, axis=1, out=rows[lo : lo + BLOCK, :d], casting="unsafe"
+            )
         return frozen(rows)
 
 
@@ -107,7 +114,7 @@ class Hellinger(Euclidean):
     def fit(self, X):
         _refuse_negative(X)
         self.d_, self.shift_ = X.shape[1], None
-        self.scale_ = _safe_scale(np.sqrt(X))
+        self.scale_ = _safe_scale(0.0, np.sqrt(X.max()), None)
         return self
 
     def restore(self, rows):
@@ -116,9 +123,9 @@ class Hellinger(Euclidean):
     def _finish(self, scores, rows=None):
         return np.sqrt(scores / 2) / self.scale_
 
-    def _transform(self, X):
+    def _columns(self, X):
         _refuse_negative(X)
-        return super()._transform(np.sqrt(X))
+        return super()._columns(np.sqrt(X))
 
 
 class Cosine(Euclidean):
@@ -129,25 +136,10 @@ class Cosine(Euclidean):
         self.any_zero_ = not self._norms(self._center(X)).all()
         return self
 
-    def rows(self, X):
-        # |x - y|^2 = 2 - 2 cos on the sphere.  A coordinate of their own puts
-        # rows of zeros at squared distance 2 from all others.
-        unit, norms = self._unit(X)
-        return (
-            self._pad(unit, (norms == 0)[:, None])
-            if self.any_zero_
-            else self._pad(unit)
-        )
-
     def ask(self, X):
-        unit, norms = self._unit(X)
-        zero = norms == 0
-        queries = (
-            self._pad(unit, np.zeros((len(X), 1)))
-            if self.any_zero_
-            else self._pad(unit)
-        )
-        return queries, partial(self._finish, zero=zero if zero.any() else None)
+        zero = self._norms(self._center(X)) == 0
+        finish = partial(self._finish, zero=zero if zero.any() else None)
+        return self._prepare(X, self._query_columns), finish
 
     def ask_own(self, rows):
         return self.ask(rows[:, : self.d_]) if self.any_zero_ else (rows, self._finish)
@@ -167,10 +159,17 @@ class Cosine(Euclidean):
     def _norms(self, X):
         return np.sqrt(np.einsum("ij,ij->i", X, X, dtype=np.float64))
 
-    def _unit(self, X):
+    def _columns(self, X):
+        # |x - y|^2 = 2 - 2 cos on the sphere.  A coordinate of their own puts
+        # rows of zeros at squared distance 2 from all others.
+        unit, *extra = self._query_columns(X)
+        return (unit, ~unit.any(axis=1, keepdims=True)) if extra else (unit,)
+
+    def _query_columns(self, X):
         X = self._center(X)
-        norms = self._norms(X)
-        return X / np.where(norms == 0, 1.0, norms)[:, None], norms
+        norms = self._norms(X)[:, None]
+        unit = X / np.where(norms == 0, 1.0, norms)
+        return (unit, np.zeros((len(X), 1))) if self.any_zero_ else (unit,)
 
 
 class Angular(Cosine):
@@ -200,15 +199,9 @@ class InnerProduct(Euclidean):
         self.scale_ = 1 / _power_above(np.sqrt(_squares(X).max()))
         return self
 
-    def rows(self, X):
-        # Bachrach et al., 2014: one number more makes all rows equally long.
-        X = X * self.scale_
-        return self._pad(X, np.sqrt(np.maximum(1.0 - _squares(X), 0.0))[:, None])
-
     def ask(self, X):
-        # Scaled to lengths in [1/2, 1): that ranks alike, and keeps float32 sharp.
-        powers = _power_above(np.sqrt(_squares(X)))[:, None]
-        queries = self._pad(X / powers, np.zeros((len(X), 1)))
+        powers = self._powers(X)
+        queries = self._prepare(X, self._query_columns)
         return (
             queries,
             lambda scores, rows=slice(None): scores / self.scale_ * powers[rows],
@@ -216,6 +209,18 @@ class InnerProduct(Euclidean):
 
     def ask_own(self, rows):
         return self.ask(self.restore(rows))
+
+    def _columns(self, X):
+        # Bachrach et al., 2014: one number more makes all rows equally long.
+        X = X * self.scale_
+        return X, np.sqrt(np.maximum(1.0 - _squares(X), 0.0))[:, None]
+
+    def _query_columns(self, X):
+        # Scaled to lengths in [1/2, 1): that ranks alike, and keeps float32 sharp.
+        return X / self._powers(X), np.zeros((len(X), 1))
+
+    def _powers(self, X):
+        return _power_above(np.sqrt(_squares(X)))[:, None]
 
 
 def _squares(X):
@@ -227,9 +232,13 @@ def _power_above(length):
     return np.exp2(np.where(length > 0, np.frexp(length)[1], 0))
 
 
-def _safe_scale(X):
-    """Power of two that brings the largest of ``X`` near 1, or 1 if it is safe."""
-    size = max(abs(float(X.min())), abs(float(X.max())))
+def _safe_scale(least, most, shift):
+    """Power of two that brings the numbers of the rows near 1, or 1 if they are safe.
+
+    ``least`` and ``most`` are those of the columns, before ``shift``.
+    """
+    shift = 0.0 if shift is None else shift
+    size = max(np.abs(least - shift).max(), np.abs(most - shift).max())
     if size == 0 or not np.isfinite(size) or SAFE_SIZES[0] < size < SAFE_SIZES[1]:
         return 1.0
     return float(1 / _power_above(size))
