@@ -106,6 +106,10 @@ def _plain_squared_l2(X, i, Y, j):
     return np.float32(((X[i] - Y[j]) ** 2).sum(dtype=np.float32))
 
 
+def _plain_dot(X, i, Y, j):
+    return np.float32((X[i] * Y[j]).sum(dtype=np.float32))
+
+
 def _plain_l1(X, i, Y, j):
     return np.float32(np.abs(X[i] - Y[j]).sum(dtype=np.float32))
 
@@ -122,20 +126,32 @@ def _vector_function(builder, name, lanes, n_args):
     )
 
 
-def _add_square(builder, gap, total, lanes):
+def _fused(builder, a, b, total, lanes):
+    return builder.call(_vector_function(builder, "fmuladd", lanes, 3), [a, b, total])
+
+
+def _add_product(builder, x, y, total, lanes):
+    return _fused(builder, x, y, total, lanes)
+
+
+def _add_square(builder, x, y, total, lanes):
+    gap = builder.fsub(x, y)
+    return _fused(builder, gap, gap, total, lanes)
+
+
+def _size(builder, x, y, lanes):
     return builder.call(
-        _vector_function(builder, "fmuladd", lanes, 3), [gap, gap, total]
+        _vector_function(builder, "fabs", lanes, 1), [builder.fsub(x, y)]
     )
 
 
-def _add_size(builder, gap, total, lanes):
-    size = builder.call(_vector_function(builder, "fabs", lanes, 1), [gap])
-    return builder.fadd(size, total)
+def _add_size(builder, x, y, total, lanes):
+    return builder.fadd(_size(builder, x, y, lanes), total)
 
 
-def _max_size(builder, gap, total, lanes):
-    size = builder.call(_vector_function(builder, "fabs", lanes, 1), [gap])
-    return builder.call(_vector_function(builder, "maxnum", lanes, 2), [size, total])
+def _max_size(builder, x, y, total, lanes):
+    pick = _vector_function(builder, "maxnum", lanes, 2)
+    return builder.call(pick, [_size(builder, x, y, lanes), total])
 
 
 def _reduce(builder, total, lanes, largest):
@@ -173,8 +189,7 @@ def _row_distance(step, plain, largest=False):
                     )
                     for p in (x, y)
                 )
-                gap = builder.fsub(a, b)
-                builder.store(step(builder, gap, builder.load(total), lanes), total)
+                builder.store(step(builder, a, b, builder.load(total), lanes), total)
 
             def zeros(lanes):
                 return cgutils.alloca_once_value(
@@ -212,7 +227,8 @@ def _row_distance(step, plain, largest=False):
     return emitted(plain)(emit)
 
 
-# Distance of row i of X from row j of Y: rows of the same padded width, float32.
+# Of row i of X and row j of Y, both float32 of the same padded width.
+dot = _row_distance(_add_product, _plain_dot)
 squared_l2 = _row_distance(_add_square, _plain_squared_l2)
 l1 = _row_distance(_add_size, _plain_l1)
 largest = _row_distance(_max_size, _plain_largest, largest=True)

@@ -194,30 +194,23 @@ class InnerProduct(Euclidean):
     negative = True
 
     def fit(self, X):
-        # A power of two above the longest row keeps the scaled rows exact.
+        # Scaled by a power of two, which is exact, to lengths of at most 1.
         self.d_, self.shift_ = X.shape[1], None
-        self.scale_ = 1 / _power_above(np.sqrt(_squares(X).max()))
+        self.scale_ = float(1 / _power_above(np.sqrt(_squares(X).max())))
         return self
 
     def ask(self, X):
+        # Queries are scaled likewise: that ranks alike, and no score is negative.
         powers = self._powers(X)
-        queries = self._prepare(X, self._query_columns)
-        return (
-            queries,
-            lambda scores, rows=slice(None): scores / self.scale_ * powers[rows],
-        )
+        queries = self._prepare(X, lambda block: (block / self._powers(block),))
+
+        def finish(scores, rows=slice(None)):
+            return scores / self.scale_ * powers[rows]
+
+        return queries, finish
 
     def ask_own(self, rows):
         return self.ask(self.restore(rows))
-
-    def _columns(self, X):
-        # Bachrach et al., 2014: one number more makes all rows equally long.
-        X = X * self.scale_
-        return X, np.sqrt(np.maximum(1.0 - _squares(X), 0.0))[:, None]
-
-    def _query_columns(self, X):
-        # Scaled to lengths in [1/2, 1): that ranks alike, and keeps float32 sharp.
-        return X / self._powers(X), np.zeros((len(X), 1))
 
     def _powers(self, X):
         return _power_above(np.sqrt(_squares(X)))[:, None]

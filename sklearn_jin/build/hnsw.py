@@ -1,19 +1,26 @@
 """Hierarchical navigable small world graphs, inserted batch by batch."""
 
+from contextlib import contextmanager
 from itertools import pairwise
 
 import numpy as np
 
 from sklearn_jin._memory import frozen
 from sklearn_jin._threads import run
-from sklearn_jin.build.link import add_edges, bound_degrees, connect, reverse
+from sklearn_jin.build.link import add_edges, bound_degrees, connect, merge, reverse
 from sklearn_jin.build.prune import prune_rows
-from sklearn_jin.points import take
+from sklearn_jin.points import spaces, take
 from sklearn_jin.search.layers import Layers, visit
 
 BATCH_SHARE = 50  # a batch holds at most one 50th of the rows: larger ones cost recall
 MIN_BATCH = 32
 CHUNK = 256  # rows a thread links at a time
+
+
+@contextmanager
+def silent(n_steps):
+    """Progress that nobody watches."""
+    yield lambda: None
 
 
 def layer_sizes(n, M):
@@ -38,8 +45,36 @@ def batch_stops(n, sizes):
     return stops
 
 
-def build(points, M, ef_construction, alpha, order, n_threads, progress=iter):
+def build(points, M, ef_construction, alpha, order, n_threads, progress=silent):
     """HNSW graph of all ``points``, inserted in ``order``, and its unreachable nodes.
+
+    ``progress(n_steps)`` is a context that gives a function to be called after
+    every batch.  Where points have several spaces, each one's graph gets an
+    equal share of the edges; ``alpha`` is for distances, so for the first.
+    """
+    n, parts = len(order), spaces(points)
+    sizes = layer_sizes(n, M)
+    stops = batch_stops(n, sizes)
+    share = max(1, M // len(parts))
+    with progress(len(parts) * (len(stops) - 1)) as step:
+        graphs = [
+            _grow(
+                part, share, ef_construction, 1.0 if i else alpha, order, sizes, stops,
+                n_threads, step,
+            )
+            for i, part in enumerate(parts)
+        ]  # fmt: skip
+    neighbors = graphs[0].neighbors
+    for other in graphs[1:]:
+        neighbors = merge(neighbors, other.neighbors)
+    n_unreachable = connect(neighbors, order[0])
+    landmarks = take(points, graphs[0].members)
+    graph = graphs[0]._replace(neighbors=frozen(neighbors), landmarks=landmarks)
+    return graph, n_unreachable
+
+
+def _grow(points, M, ef_construction, alpha, order, sizes, stops, n_threads, step):
+    """Layers of the graph on one kind of ``points``, whose lowest may be changed.
 
     Malkov & Yashunin 2020, algorithm 1 (INSERT), with three departures.  Rows
     are inserted in batches: each of a batch is searched in the graph as it was
@@ -47,44 +82,29 @@ def build(points, M, ef_construction, alpha, order, n_threads, progress=iter):
     ``order`` alone and not on the number of threads (as in ParlayANN).  The
     number of nodes of a layer is fixed, not drawn.  An upper layer is the graph
     as it was when its last node was inserted, pruned to ``M`` edges: every
-    node is searched once, not once a level.  ``progress`` wraps the batches.
+    node is searched once, not once a level.
     """
-    n, width = len(order), 2 * M
-    alpha = np.float32(alpha)
-    neighbors = np.full(
-        (n, width + M), -1, np.int32
-    )  # room, so that few rows are pruned often
+    n, width, alpha = len(order), 2 * M, np.float32(alpha)
+    # Room for M edges more than allowed, so that few rows are pruned often.
+    neighbors = np.full((n, width + M), -1, np.int32)
     degrees = np.zeros(n, np.int32)
-    sizes = layer_sizes(n, M)
     starts = np.cumsum([0, *sizes])
-    members = order[: sizes[-1] if sizes else 1]
+    members = frozen(order[: sizes[-1] if sizes else 1])
     upper = np.full((starts[-1], M), -1, np.int32)
     landmarks, ready = take(points, members), 0
-    stops = batch_stops(n, sizes)
-    for lo, hi in progress(list(pairwise(stops))):
+    for lo, hi in pairwise(stops):
         if ready < len(sizes) and sizes[ready] == lo:
-            upper[starts[ready] : starts[ready + 1]] = _snapshot(
-                points, neighbors, order[:lo], M, alpha
-            )
+            layer = slice(starts[ready], starts[ready + 1])
+            upper[layer] = _snapshot(points, neighbors, order[:lo], M, alpha)
             ready += 1
         layers = Layers(
-            frozen(neighbors),
-            frozen(upper),
-            starts[: ready + 1],
-            frozen(members),
-            landmarks,
+            frozen(neighbors), frozen(upper), starts[: ready + 1], members, landmarks
         )
+        ef = min(ef_construction, lo)
         _insert(
-            layers,
-            points,
-            neighbors,
-            degrees,
-            order[lo:hi],
-            M,
-            min(ef_construction, lo),
-            alpha,
-            n_threads,
+            layers, points, neighbors, degrees, order[lo:hi], M, ef, alpha, n_threads
         )
+        step()
     bounded = np.empty((n, width), np.int32)
     nodes = np.arange(n, dtype=np.int32)
 
@@ -92,9 +112,7 @@ def build(points, M, ef_construction, alpha, order, n_threads, progress=iter):
         bound_degrees(points, neighbors, nodes, width, alpha, bounded, lo, hi)
 
     run(bound, n, CHUNK, n_threads)
-    n_unreachable = connect(bounded, members[0])
-    layers = Layers(frozen(bounded), frozen(upper), starts, frozen(members), landmarks)
-    return layers, n_unreachable
+    return Layers(bounded, frozen(upper), starts, members, landmarks)
 
 
 def _insert(layers, points, neighbors, degrees, nodes, M, ef, alpha, n_threads):

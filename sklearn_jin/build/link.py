@@ -77,6 +77,21 @@ def bound_degrees(points, neighbors, nodes, width, alpha, rows, lo, hi):
 
 
 @kernel
+def merge(rows, others):
+    """Edges of two graphs on the same nodes, those of ``rows`` first, each once."""
+    n, width = rows.shape
+    merged = np.full((n, width + others.shape[1]), -1, np.int32)
+    for node in range(n):
+        filled = 0
+        for j in range(merged.shape[1]):
+            neighbor = rows[node, j] if j < width else others[node, j - width]
+            if neighbor >= 0 and neighbor not in merged[node, :filled]:
+                merged[node, filled] = neighbor
+                filled += 1
+    return merged
+
+
+@kernel
 def connect(neighbors, entry):
     """Change edges until every node is reached from ``entry``; return how many are not.
 

@@ -6,6 +6,7 @@ rely on is here.  Kernels, and with them Numba, are imported on first use.
 
 import warnings
 from contextlib import contextmanager
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -87,10 +88,10 @@ class Neighbors(
         self.effective_metric_, self.effective_metric_params_ = name, {}
         self._metric = metric
         self.n_samples_fit_ = self._n_features_out = len(X)
-        self.points_ = raw.record(metric.kind, metric.rows(X), metric.d_)
+        self.points_ = raw.KINDS[metric.kind](metric.rows(X))
         self.index_ = None
         if len(X) > self._exact_rows():
-            self._build(watch(self, len(X)))
+            self._build(partial(watch, self))
 
     def kneighbors(self, X=None, n_neighbors=None, return_distance=True):
         """Find the nearest of the fitted rows.

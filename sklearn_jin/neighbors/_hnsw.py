@@ -10,6 +10,8 @@ from sklearn_jin._threads import count_threads
 from sklearn_jin.neighbors._base import Neighbors, NeighborsTransformer
 
 MIN_EF = 50  # the default beam of a search is never narrower
+ALPHA = 1.1
+IP_ALPHA = 1.4  # queries come from afar: longer edges lead them
 
 
 class HNSWNeighbors(Neighbors):
@@ -22,6 +24,9 @@ class HNSWNeighbors(Neighbors):
     a nearer row may be missed.  The same data, parameters and ``random_state``
     give the same index, whatever ``n_jobs`` is, and a query's answer does not
     depend on its batch.
+
+    For ``metric="inner_product"`` half of the edges join rows of large inner
+    product [2]_ and half join near rows, and the longest rows are inserted first.
 
     Parameters
     ----------
@@ -42,10 +47,11 @@ class HNSWNeighbors(Neighbors):
         and twice the neighbours asked for; less than those is raised to them.
         Read when a query is made, so ``set_params(ef_search=...)`` needs no
         new fit.
-    alpha : float, default=1.1
+    alpha : float, default=None
         A neighbour is dropped when another one is nearer to it by this factor,
         on squared distances.  1 is the rule of [1]_; a larger one keeps more
-        edges, which raises recall and the time per query alike.
+        edges, which raises recall and the time per query alike.  None takes
+        1.1, and 1.4 for ``metric="inner_product"``.
     exact_threshold : int, default=1000
         Up to this number of rows no graph is built: every query is compared
         with all of them, which is exact and as fast.
@@ -98,6 +104,8 @@ class HNSWNeighbors(Neighbors):
     .. [1] Malkov and Yashunin, "Efficient and robust approximate nearest neighbor
        search using hierarchical navigable small world graphs", IEEE TPAMI 2020,
        algorithms 1 to 5. https://arxiv.org/abs/1603.09320
+    .. [2] Morozov and Babenko, "Non-metric similarity graphs for maximum inner
+       product search", NeurIPS 2018.
 
     Examples
     --------
@@ -117,7 +125,7 @@ class HNSWNeighbors(Neighbors):
         "M": [Interval(Integral, 2, 1024, closed="both")],
         "ef_construction": [Interval(Integral, 1, None, closed="left")],
         "ef_search": [Interval(Integral, 1, None, closed="left"), None],
-        "alpha": [Interval(Real, 1, None, closed="left")],
+        "alpha": [Interval(Real, 1, None, closed="left"), None],
         "exact_threshold": [Interval(Integral, 0, None, closed="left")],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -131,7 +139,7 @@ class HNSWNeighbors(Neighbors):
         M=16,
         ef_construction=200,
         ef_search=None,
-        alpha=1.1,
+        alpha=None,
         exact_threshold=1000,
         metric="minkowski",
         p=2,
@@ -160,14 +168,16 @@ class HNSWNeighbors(Neighbors):
 
     def _build(self, progress):
         from sklearn_jin.build import hnsw
+        from sklearn_jin.points import arrange
 
-        order = check_random_state(self.random_state).permutation(self.n_samples_fit_)
+        rng = check_random_state(self.random_state)
+        order = rng.permutation(self.n_samples_fit_).astype(np.int32)
         self.index_, self.n_unreachable_ = hnsw.build(
             self.points_,
             M=self.M,
             ef_construction=self.ef_construction,
-            alpha=self.alpha,
-            order=order.astype(np.int32),
+            alpha=self._alpha(),
+            order=arrange(self.points_, order),
             n_threads=count_threads(self.n_jobs),
             progress=progress,
         )
@@ -179,6 +189,11 @@ class HNSWNeighbors(Neighbors):
         return layers.search(
             self.index_, self.points_, queries, k, max(ef, k), n_threads
         )
+
+    def _alpha(self):
+        if self.alpha is not None:
+            return self.alpha
+        return IP_ALPHA if self.effective_metric_ == "inner_product" else ALPHA
 
     def _check_ef(self):
         if not isinstance(self.ef_search, Integral) or self.ef_search < 1:
@@ -252,7 +267,7 @@ class HNSWTransformer(NeighborsTransformer, HNSWNeighbors):
         M=16,
         ef_construction=200,
         ef_search=None,
-        alpha=1.1,
+        alpha=None,
         exact_threshold=1000,
         metric="minkowski",
         p=2,

@@ -1,37 +1,42 @@
 """Progress of a fit, to scikit-learn's callbacks and to those who set ``verbose``."""
 
 import sys
+from contextlib import contextmanager
 from time import perf_counter
 
 EVERY = 5.0  # seconds between two printed lines
 
 
-def watch(estimator, n_samples):
-    """Return a function that passes batches ``(lo, hi)`` on and reports each."""
+@contextmanager
+def watch(estimator, n_steps):
+    """Give a function that tells all who listen that one of ``n_steps`` is done."""
+    context = _context(estimator, n_steps)
+    start = told = perf_counter()
+    done = 0
 
-    def report(batches):
-        context = _context(estimator, len(batches))
-        start = told = perf_counter()
-        for lo, hi in batches:
-            step = context and context.subcontext(task_name=f"rows {lo} to {hi}")
-            step and step.call_on_fit_task_begin(estimator=estimator)
-            yield lo, hi
-            step and step.call_on_fit_task_end(estimator=estimator)
-            now = perf_counter()
-            if estimator.verbose and (now - told > EVERY or hi == n_samples):
-                told = now
-                name, share = type(estimator).__name__, hi / n_samples
-                print(
-                    f"[{name}] {hi:,} of {n_samples:,} rows, {now - start:.1f} s"
-                    + (
-                        f", about {(now - start) * (1 / share - 1):.0f} s to go"
-                        * (share < 1)
-                    ),
-                    file=sys.stderr,
-                )
-        context and context.call_on_fit_task_end(estimator=estimator)
+    def step():
+        nonlocal done, told
+        done += 1
+        if context is not None:
+            task = context.subcontext(task_name="batch")
+            task.call_on_fit_task_begin(estimator=estimator)
+            task.call_on_fit_task_end(estimator=estimator)
+        now = perf_counter()
+        if estimator.verbose and (now - told > EVERY or done == n_steps):
+            told = now
+            _tell(type(estimator).__name__, done, n_steps, now - start)
 
-    return report
+    yield step
+    if context is not None:
+        context.call_on_fit_task_end(estimator=estimator)
+
+
+def _tell(name, done, n_steps, seconds):
+    left = seconds * (n_steps / done - 1)
+    rest = f", about {left:.0f} s to go" if done < n_steps else ""
+    print(
+        f"[{name}] {done} of {n_steps} batches, {seconds:.1f} s{rest}", file=sys.stderr
+    )
 
 
 def _context(estimator, n_steps):

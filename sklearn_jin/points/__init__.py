@@ -72,6 +72,18 @@ def take(points, ids):
     _unknown(points, "take")
 
 
+@singledispatch
+def spaces(points):
+    """The points whose graphs, merged, lead to answers.  Never compiled."""
+    return (points,)
+
+
+@singledispatch
+def arrange(points, order):
+    """``order`` of insertion into a graph, as suits the points.  Never compiled."""
+    return order
+
+
 # Numba picks what plain Python picks: the function registered for the type.
 # Inlined, for a record of arrays is dear to pass to a function 10 ns long.
 @overload(view, **HOW)

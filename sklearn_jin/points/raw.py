@@ -5,8 +5,18 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_jin._memory import aligned, frozen
-from sklearn_jin._simd import LINE, l1, largest, prefetch, squared_l2
-from sklearn_jin.points import between, exact, fetch, look, score, take, view
+from sklearn_jin._simd import LINE, dot, l1, largest, prefetch, squared_l2
+from sklearn_jin.points import (
+    arrange,
+    between,
+    exact,
+    fetch,
+    look,
+    score,
+    spaces,
+    take,
+    view,
+)
 
 FETCHED_LINES = 64  # of one row; the hardware follows a longer row by itself
 
@@ -30,14 +40,16 @@ class Chebyshev(NamedTuple):
 
 
 class Dot(NamedTuple):
-    """Rows with one coordinate more, so that squared L2 ranks by inner product.
+    """Rows of length 1 at most whose score is one less the inner product.
 
-    The last number of a row makes every row as long as the longest one
-    (Bachrach et al., 2014).  ``exact`` leaves it out.
+    A graph on them joins each row to those of large inner product (ip-NSW,
+    Morozov & Babenko, 2018) and to those that are near.  The former alone meet
+    hardly more than the longest rows; the latter alone lose their way between
+    long rows, which are far apart.  Rows are inserted from the longest to the
+    shortest: the answers are among the former, and so are the upper layers.
     """
 
     X: np.ndarray  # as in Raw
-    d: int  # numbers of a row before the added one
 
 
 def view_rows(points, n):
@@ -65,10 +77,14 @@ for kind in (Raw, Manhattan, Chebyshev, Dot):
     take.register(kind, take_rows)
 
 
-@score.register(Dot)
 @score.register(Raw)
 def score_l2(points, views, v, i):
     return squared_l2(points.X, i, views, v)
+
+
+@score.register(Dot)
+def score_dot(points, views, v, i):
+    return max(np.float32(1) - dot(points.X, i, views, v), np.float32(0))
 
 
 @score.register(Manhattan)
@@ -81,10 +97,14 @@ def score_largest(points, views, v, i):
     return largest(points.X, i, views, v)
 
 
-@between.register(Dot)
 @between.register(Raw)
 def between_l2(points, i, j):
     return squared_l2(points.X, i, points.X, j)
+
+
+@between.register(Dot)
+def between_dot(points, i, j):
+    return max(np.float32(1) - dot(points.X, i, points.X, j), np.float32(0))
 
 
 @between.register(Manhattan)
@@ -128,12 +148,20 @@ def exact_largest(points, queries, q, i):
 def exact_dot(points, queries, q, i):
     """Minus the inner product: the only score that may be negative."""
     total = 0.0
-    for j in range(points.d):
+    for j in range(queries.shape[1]):
         total -= np.float64(queries[q, j]) * np.float64(points.X[i, j])
     return total
 
 
-def record(kind, X, d):
-    """Points of the ``kind`` that a metric names, of prepared rows ``X``."""
-    kinds = {c.__name__: c for c in (Raw, Manhattan, Chebyshev)}
-    return Dot(X, d) if kind == "Dot" else kinds[kind](X)
+@spaces.register(Dot)
+def spaces_dot(points):
+    return Raw(points.X), points
+
+
+@arrange.register(Dot)
+def arrange_dot(points, order):
+    lengths = np.einsum("ij,ij->i", points.X, points.X)
+    return order[np.argsort(-lengths[order], kind="stable")]
+
+
+KINDS = {kind.__name__: kind for kind in (Raw, Manhattan, Chebyshev, Dot)}

@@ -60,7 +60,7 @@ def _scan_by_products(points, queries, scores, ids, n_threads):
     # Near the middle of the data the products are small and round less.
     center = np.float32(0) if is_dot else X[:: -(-len(X) // 1000)].mean(axis=0)
     Q = queries - center
-    q2 = _squares(Q)
+    q2 = np.ones(n) if is_dot else _squares(Q)
     keys = np.full((n, room), NO_KEY)
     query_block = _query_block()
     longest = 0.0
@@ -90,7 +90,7 @@ def _scan_by_products(points, queries, scores, ids, n_threads):
     # products err by at most d ULP of |q| |x|, the other steps by a few ULP.
     error = (X.shape[1] + 16) * ULP * (np.sqrt(q2) + np.sqrt(longest)) ** 2
     last = (keys[:, -1] >> 32).astype(np.uint32).view(np.float32)
-    worst = 1 + q2 + 2 * scores[:, -1] if is_dot else scores[:, -1]
+    worst = 2 + 2 * scores[:, -1] if is_dot else scores[:, -1]
     return worst <= last - error
 
 
