@@ -11,7 +11,7 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         print(f"sklearn_jin: {error}", file=sys.stderr)
         return 2
 
@@ -35,6 +35,13 @@ def _parser():
     bench.add_argument("--metric", help="metric; by default the file's, or euclidean")
     bench.add_argument("--queries", type=int, default=1000, help="most queries (1000)")
     bench.add_argument("--repeats", type=int, default=5, help="timed passes (5)")
+    bench.add_argument(
+        "--peers",
+        nargs="*",
+        default=[],
+        choices=["hnswlib", "pynndescent"],
+        help="libraries to measure beside (pip install 'sklearn-jin[bench]')",
+    )
     bench.add_argument("--json", action="store_true", help="print JSON, not a table")
     bench.add_argument(
         "--plot",
@@ -56,7 +63,9 @@ def _benchmark(options):
     points = []
 
     def measured():
-        for point in measure(data, options.k, repeats=options.repeats):
+        for point in measure(
+            data, options.k, peers=options.peers, repeats=options.repeats
+        ):
             points.append(point)
             yield point
 

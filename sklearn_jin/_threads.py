@@ -9,6 +9,7 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from numbers import Integral
 
 from joblib import effective_n_jobs
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
@@ -20,7 +21,8 @@ def _pool():
     return ThreadPoolExecutor(max_workers=256, thread_name_prefix="sklearn_jin")
 
 
-os.register_at_fork(after_in_child=_pool.cache_clear)
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 def count_threads(n_jobs):
@@ -30,6 +32,8 @@ def count_threads(n_jobs):
     the limits of the machine, of ``OMP_NUM_THREADS``, of ``threadpoolctl`` and
     of a surrounding joblib worker.  An integer means what joblib makes of it.
     """
+    if not isinstance(n_jobs, Integral | None):
+        raise TypeError(f"n_jobs={n_jobs!r} must be None or an integer")
     if n_jobs is None:
         return _openmp_effective_n_threads()
     return max(1, effective_n_jobs(n_jobs))

@@ -19,6 +19,7 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 # leave the range of float32, and shifted where their spread is lost in it.
 SAFE_SIZES = (2.0**-40, 2.0**50)
 SAFE_OFFSET = 64.0  # standard deviations between a column's mean and zero
+NOISE = 1e-12  # of a row's length: what rounding leaves of a constant one
 SAMPLE = 10_000  # rows that tell mean and spread
 BLOCK = 8192  # rows prepared at a time
 
@@ -184,7 +185,11 @@ class Correlation(Cosine):
     """``1 -`` Pearson's correlation of x and y; a constant row is at 1 from all."""
 
     def _center(self, X):
-        return X - X.mean(axis=1, dtype=np.float64, keepdims=True)
+        centered = X - X.mean(axis=1, dtype=np.float64, keepdims=True)
+        # Of a constant row its mean's rounding is left, which has no direction.
+        noise = self._norms(centered) <= NOISE * self._norms(X)
+        centered[noise] = 0
+        return centered
 
 
 class InnerProduct(Euclidean):

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
+from threadpoolctl import threadpool_limits
 
 import sklearn_jin
 from sklearn_jin._threads import count_threads
+from sklearn_jin.neighbors._base import Neighbors
 
 REPEATS = 5
 
@@ -16,6 +18,8 @@ REPEATS = 5
 SWEEPS = {
     "HNSWNeighbors": ("ef_search", (10, 14, 20, 28, 40, 56, 80, 112, 160, 224, 320)),
 }
+NOT_IN_SCIKIT_LEARN = {"angular", "hellinger", "inner_product"}
+ENOUGH = 0.9995  # recall from which on wider searches are not measured
 
 
 class Point(NamedTuple):
@@ -23,17 +27,17 @@ class Point(NamedTuple):
 
     index: str
     setting: str
-    build_s: float  # seconds of fit, on all threads
-    bytes_per_row: float
+    build_s: float  # seconds of fit, on all threads, kernels compiled before
+    bytes_per_row: float  # of index and rows; 0 where the library does not tell
     recall: float
     qps_one: float  # queries per second on one thread
     qps_all: float  # and on all of them
-    hops: float  # nodes expanded for a query; 0 where there is no graph
+    hops: float  # nodes expanded for a query; 0 where nobody counts
     scores: float  # rows scored for a query
 
 
-def measure(data, k=10, names=tuple(SWEEPS), repeats=REPEATS, params=None):
-    """Measure exact search and the named indexes.
+def measure(data, k=10, names=tuple(SWEEPS), peers=(), repeats=REPEATS):
+    """Measure exact search, the named indexes and other libraries.
 
     Parameters
     ----------
@@ -43,10 +47,10 @@ def measure(data, k=10, names=tuple(SWEEPS), repeats=REPEATS, params=None):
         Neighbours asked for.
     names : sequence of str
         Public indexes with a sweep in ``SWEEPS``.
+    peers : sequence of str, default=()
+        Libraries of :mod:`sklearn_jin.benchmark.peers`.
     repeats : int, default=5
         Timed passes over the queries; the median counts.
-    params : dict, default=None
-        Parameters for the constructors of the named indexes.
 
     Yields
     ------
@@ -54,75 +58,92 @@ def measure(data, k=10, names=tuple(SWEEPS), repeats=REPEATS, params=None):
         First scikit-learn's and our exact search, then each index and setting.
     """
     truth = sklearn_jin.FlatNeighbors(metric=data.metric).fit(data.X)
-    bound = truth.kneighbors(data.queries, k)[0][:, -1:]
-    exact = []
-    if data.metric not in ("angular", "hellinger", "inner_product"):
-        brute = NearestNeighbors(algorithm="brute", metric=data.metric)
-        exact.append(("NearestNeighbors", brute))
-    exact.append(("FlatNeighbors", sklearn_jin.FlatNeighbors(metric=data.metric)))
-    for name, index in exact:
-        build_s = _timed(lambda: index.fit(data.X))  # noqa: B023
-        yield _point(
-            name, "exact", index, build_s, data, k, bound, max(1, repeats // 2)
-        )
-    for name in names:
-        knob, values = SWEEPS[name]
-        sklearn_jin.warmup(data.metric)
-        index = getattr(sklearn_jin, name)(
-            metric=data.metric, random_state=0, exact_threshold=0, **(params or {})
-        )
+    true = truth.kneighbors(data.queries, k, return_distance=False)
+    bound = _scores(truth, data.queries, true.astype(np.int32))[:, -1:]
+    judge = _Judge(data, k, truth, bound)
+    for index, knob, values in _candidates(data, names, peers):
+        name = type(index).__name__
         build_s = _timed(lambda: index.fit(data.X))  # noqa: B023
         for value in values:
-            index.set_params(**{knob: value})
-            point = _point(
-                name, f"{knob}={value}", index, build_s, data, k, bound, repeats
-            )
+            if knob is not None:
+                index.set_params(**{knob: value})
+            setting = "exact" if knob is None else f"{knob}={value}"
+            point = _point(name, setting, index, build_s, judge, repeats)
             yield point
-            if point.recall > 0.9995:
+            if point.recall > ENOUGH:
                 break
 
 
-def _point(name, setting, index, build_s, data, k, bound, repeats):
-    work, qps = np.zeros(2), []
+def _candidates(data, names, peers):
+    """What is measured: an unfitted index, its search parameter and values."""
+    from sklearn_jin.benchmark.peers import PEERS
+
+    if data.metric not in NOT_IN_SCIKIT_LEARN:
+        yield NearestNeighbors(algorithm="brute", metric=data.metric), None, [None]
+    yield sklearn_jin.FlatNeighbors(metric=data.metric), None, [None]
+    sklearn_jin.warmup(data.metric)
+    for name in names:
+        index = getattr(sklearn_jin, name)(
+            metric=data.metric, random_state=0, exact_threshold=0
+        )
+        yield index, *SWEEPS[name]
+    for peer in peers:
+        kind, *sweep = PEERS[peer]
+        if data.metric not in kind.METRICS:
+            raise ValueError(f"{peer} is not measured with metric={data.metric!r}")
+        yield kind(metric=data.metric), *sweep
+
+
+class _Judge(NamedTuple):
+    """The queries, and what is right."""
+
+    data: object
+    k: int
+    truth: object  # fitted FlatNeighbors
+    bound: object  # (n_queries, 1) score of the k-th true neighbour
+
+    def recall(self, ids):
+        """Share of ``ids`` no farther than the k-th true neighbour: ties are right."""
+        near = _scores(self.truth, self.data.queries, np.asarray(ids, np.int32))
+        return float(np.mean(near <= self.bound + 1e-6 * np.abs(self.bound)))
+
+
+def _point(name, setting, index, build_s, judge, repeats):
+    queries, k = judge.data.queries, judge.k
+    qps = []
     for n_jobs in (1, None):
-        index.set_params(n_jobs=n_jobs)
-        with _limited(n_jobs):
-            distances, _ = index.kneighbors(data.queries, k)
-            seconds = [
-                _timed(lambda: index.kneighbors(data.queries, k))
-                for _ in range(repeats)
-            ]
-        qps.append(len(data.queries) / median(seconds))
-    if getattr(index, "index_", None) is not None:
+        index.n_jobs = n_jobs
+        with threadpool_limits(count_threads(n_jobs)):
+            ids = _ids(index, queries, k)
+            seconds = [_timed(lambda: _ids(index, queries, k)) for _ in range(repeats)]
+        qps.append(len(queries) / median(seconds))
+    hops = scores = 0.0
+    if isinstance(index, Neighbors):
         from sklearn_jin.search.counters import counting
 
         with counting() as work:
-            index.kneighbors(data.queries, k)
-    hops, scores = work / len(data.queries)
-    # Of rows that tie with the k-th, any is right.
-    recall = float(np.mean(distances <= bound + 1e-6 * np.abs(bound)))
-    n_bytes = (
-        sum(index.memory_usage().values())
-        if hasattr(index, "memory_usage")
-        else data.X.nbytes
-    )
-    return Point(
-        name,
-        setting,
-        build_s,
-        n_bytes / len(data.X),
-        recall,
-        *qps,
-        float(hops),
-        float(scores),
-    )
+            _ids(index, queries, k)
+        hops, scores = (float(count) / len(queries) for count in work)
+    n_bytes = sum(index.memory_usage().values()) if isinstance(index, Neighbors) else 0
+    per_row = n_bytes / len(judge.data.X)
+    return Point(name, setting, build_s, per_row, judge.recall(ids), *qps, hops, scores)
 
 
-def _limited(n_jobs):
-    """Limit BLAS and OpenMP, whose threads scikit-learn's exact search takes."""
-    from threadpoolctl import threadpool_limits
+def _scores(truth, queries, ids):
+    """Exact scores of the points ``ids``, ascending; infinite for a repeated one."""
+    from sklearn_jin.search.rerank import refine
 
-    return threadpool_limits(n_jobs or count_threads(None))
+    prepared, _ = truth._ask(queries)
+    scores, kept = np.empty(ids.shape), np.empty(ids.shape, np.int64)
+    refine(truth.points_, prepared, ids, scores, kept)
+    scores[:, 1:][kept[:, 1:] == kept[:, :-1]] = np.inf
+    return scores
+
+
+def _ids(index, queries, k):
+    if hasattr(index, "kneighbors"):
+        return index.kneighbors(queries, k, return_distance=False)
+    return index.ids(queries, k)
 
 
 def _timed(call):

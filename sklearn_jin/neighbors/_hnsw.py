@@ -54,7 +54,7 @@ class HNSWNeighbors(Neighbors):
         1.1, and 1.4 for ``metric="inner_product"``.
     exact_threshold : int, default=1000
         Up to this number of rows no graph is built: every query is compared
-        with all of them, which is exact and as fast.
+        with all of them, which is exact and needs no building.
     metric : str, default="minkowski"
         ``"euclidean"`` (``"l2"``), ``"sqeuclidean"``, ``"cosine"``, ``"angular"``
         (the angle over pi), ``"correlation"``, ``"hellinger"``,
@@ -70,7 +70,8 @@ class HNSWNeighbors(Neighbors):
         ``OMP_NUM_THREADS``, ``threadpoolctl`` and joblib's workers; integers are
         as in scikit-learn's glossary.
     random_state : int, RandomState instance or None, default=None
-        Draws the order of insertion.  An integer makes the index repeatable.
+        Draws the order of insertion, for ``metric="inner_product"`` that of rows
+        of one length.  An integer makes the index repeatable.
     verbose : int, default=0
         Whether to print the progress of building.  scikit-learn's callbacks
         (1.9 and later) are told of it too.

@@ -7,7 +7,7 @@ distance: smaller is nearer, it is never negative, and 0 is the same place.
 
 A kind registers the functions below by ``@function.register(Kind)`` with
 these very parameter names and without annotations, because Numba compares
-them.  Adding a kind adds a file and changes none.
+them.  Adding a kind adds a file; a metric names the kind that serves it.
 """
 
 from functools import singledispatch
