@@ -28,6 +28,20 @@ def aligned(rows):
     return copy
 
 
+def settled(part):
+    """A record that was read or copied, as it was built: aligned and read-only.
+
+    What is mapped from a file stays there.
+    """
+    if isinstance(part, np.ndarray):
+        rows = part.dtype == np.float32 and part.ndim == 2
+        in_memory = not isinstance(part, np.memmap)
+        return frozen(aligned(part) if rows and in_memory else part)
+    if isinstance(part, tuple):
+        return type(part)._make(map(settled, part))
+    return part
+
+
 def frozen(array):
     """``array`` as a read-only view.
 

@@ -88,7 +88,7 @@ def _grow(points, M, ef_construction, alpha, order, sizes, stops, n_threads, ste
     # Room for M edges more than allowed, so that few rows are pruned often.
     neighbors = np.full((n, width + M), -1, np.int32)
     degrees = np.zeros(n, np.int32)
-    starts = np.cumsum([0, *sizes])
+    starts = frozen(np.cumsum([0, *sizes]))
     members = frozen(order[: sizes[-1] if sizes else 1])
     upper = np.full((starts[-1], M), -1, np.int32)
     landmarks, ready = take(points, members), 0

@@ -28,7 +28,7 @@ from sklearn_jin._compat import (
     StrOptions,
     _fit_context,
 )
-from sklearn_jin._memory import aligned, frozen
+from sklearn_jin._memory import settled
 from sklearn_jin._threads import count_threads
 from sklearn_jin.metrics import ALIASES, FLOAT32_MAX, METRICS, effective_metric
 from sklearn_jin.neighbors._progress import watch
@@ -92,6 +92,9 @@ class Neighbors(
         self.index_ = None
         if len(X) > self._exact_rows():
             self._build(partial(watch, self))
+        else:
+            with watch(self, 0):
+                pass
 
     def kneighbors(self, X=None, n_neighbors=None, return_distance=True):
         """Find the nearest of the fitted rows.
@@ -323,9 +326,9 @@ class Neighbors(
                 stacklevel=2,
             )
         super().__setstate__(state)
-        points = vars(self).get("points_")
-        if points is not None and not isinstance(points.X, np.memmap):
-            self.points_ = points._replace(X=frozen(aligned(points.X)))
+        for name in ("points_", "index_"):
+            if name in vars(self):
+                setattr(self, name, settled(getattr(self, name)))
 
     def __getstate__(self):
         """State to be pickled: the arrays, and the version that wrote them."""
@@ -418,9 +421,9 @@ def _all_or_nothing(estimator):
 
 
 def _without_self(scores, ids):
-    """Drop each row's own number, or the first where all are duplicates of it."""
+    """Drop each row's own number, or the last where others are as near or nearer."""
     keep = ids != np.arange(len(ids))[:, None]
-    keep[keep.all(axis=1), 0] = False
+    keep[keep.all(axis=1), -1] = False
     shape = len(ids), ids.shape[1] - 1
     return scores[keep].reshape(shape), ids[keep].reshape(shape)
 

@@ -139,8 +139,10 @@ def exact_largest(points, queries, q, i):
     most = 0.0
     for j in range(queries.shape[1]):
         gap = abs(np.float64(queries[q, j]) - np.float64(points.X[i, j]))
-        if not gap <= most:  # a NaN must not be passed over
+        if gap > most:
             most = gap
+        elif gap != gap:
+            return gap  # a NaN must not be passed over
     return most
 
 

@@ -96,7 +96,8 @@ def _scan_by_products(points, queries, scores, ids, n_threads):
 
 def _propose_block(Q, q2, block, x2, first, keys, n_threads):
     products = Q @ block.T
-    q2, x2 = q2.astype(np.float32), x2.astype(np.float32)
+    with np.errstate(over="ignore"):  # infinite products propose nothing: scanned
+        q2, x2 = q2.astype(np.float32), x2.astype(np.float32)
     run(
         lambda lo, hi: propose(products, q2, x2, first, lo, hi, keys),
         len(Q), CHUNK, n_threads,

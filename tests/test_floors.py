@@ -1,0 +1,48 @@
+"""The architecture: a module imports from its own floor and from those below."""
+
+import ast
+
+import pytest
+from conftest import PACKAGE
+
+FLOORS = [
+    ["_jit", "_memory", "_simd", "_threads", "_compat", "metrics"],
+    ["points"],
+    ["search"],
+    ["build"],
+    ["neighbors", "_warmup"],
+]
+FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
+TOP = len(FLOORS)  # __init__, __main__ and what is built on fitted estimators
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def part(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path):
+    """Parts of the package that a file imports, within functions too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for first, *rest in (name.split(".") for name in names):
+            # The version is a constant of the package, on no floor.
+            if first == PACKAGE.name and rest != ["__version__"]:
+                yield rest[0] if rest else "__init__"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_only_go_down(path):
+    here = FLOOR.get(part(path), TOP)
+    above = [name for name in imports(path) if FLOOR.get(name, TOP) > here]
+    assert not above, f"{path} of floor {here} imports {above} from above"
+
+
+def test_every_floor_is_there():
+    assert FLOOR.keys() <= {part(path) for path in FILES}
