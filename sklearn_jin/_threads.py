@@ -7,7 +7,7 @@ child makes a pool of its own, for threads do not survive a fork.
 import itertools
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from numbers import Integral
 
@@ -50,16 +50,18 @@ def run(task, n, chunk, n_threads):
     stopped = threading.Event()
 
     def take_turns():
-        while not stopped.is_set() and (lo := next(turns)) < n:
-            task(lo, min(lo + chunk, n))
+        try:
+            while not stopped.is_set() and (lo := next(turns)) < n:
+                task(lo, min(lo + chunk, n))
+        except BaseException:
+            stopped.set()  # an error, or a user who interrupts: nobody goes on
+            raise
 
     helpers = [_pool().submit(take_turns) for _ in range(n_threads - 1)]
     try:
         take_turns()
-    except BaseException:
-        stopped.set()  # an error, or a user who interrupts: nobody goes on
-        raise
     finally:
-        for helper in helpers:
-            if not helper.cancel():
-                helper.result()
+        wait(helper for helper in helpers if not helper.cancel())
+    for helper in helpers:
+        if not helper.cancelled():
+            helper.result()

@@ -25,6 +25,7 @@ from sklearn.neighbors import (
     radius_neighbors_graph,
 )
 from sklearn.pipeline import make_pipeline
+from threadpoolctl import threadpool_limits
 
 # Real sizes let a graph be walked; plain Python kernels would take minutes.
 pytestmark = pytest.mark.jit
@@ -125,6 +126,7 @@ def test_isomap(transformer):
     assert ours.transform(X[:9]).shape == (9, 2)
 
 
+@threadpool_limits.wrap(limits=1)  # its threads wait for each other, and long
 def test_tsne(transformer, digits):
     X = digits[0][:100]
     transformer.set_params(n_neighbors=16)  # three times the perplexity, and one

@@ -54,7 +54,7 @@ def test_the_oracle_knows_every_metric():
     assert naive.DISTANCES.keys() == METRICS.keys()
 
 
-@pytest.mark.parametrize("d", [1, 2, 3, 7, 16, 47, 48, 65])
+@pytest.mark.parametrize("d", [1, 2, 3, 7, 16, 47, 48, 65, 513])
 def test_finished_scores_are_distances(name, d):
     X, Q = indexes.rows(20, d, 0, name), indexes.rows(5, d, 1, name)
     atol = ROUNDING * size(X, Q, name)

@@ -1,0 +1,115 @@
+"""What is measured is what happened."""
+
+import json
+
+import numpy as np
+import pytest
+
+from sklearn_jin import FlatNeighbors, HNSWNeighbors
+from sklearn_jin.__main__ import main
+from sklearn_jin.benchmark import counting, curve, load, measure
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load("clustered:300x4")
+
+
+@pytest.fixture(scope="module")
+def points(data):
+    return list(measure(data, k=3, repeats=1))
+
+
+def judge(data, k):
+    """The judge of ``measure``, and the exact ids."""
+    flat = FlatNeighbors().fit(data.X)
+    ids = flat.kneighbors(data.queries, k, return_distance=False)
+    bound = curve._scores(flat, data.queries, ids.astype(np.int32))[:, -1:]
+    return curve._Judge(data, k, flat, bound), ids
+
+
+def test_exact_indexes_come_first_and_are_exact(points):
+    assert [point.index for point in points[:2]] == [
+        "NearestNeighbors",
+        "FlatNeighbors",
+    ]
+    assert all(point.recall == 1 for point in points[:2])
+
+
+def test_wider_searches_do_more(points):
+    graph = [point for point in points if point.index == "HNSWNeighbors"]
+    assert graph and all(point.hops > 0 for point in graph)
+    assert [p.scores for p in graph] == sorted(p.scores for p in graph)
+
+
+def test_all_that_is_measured_is_positive(points):
+    for point in points:
+        assert point.build_s > 0 and point.qps_one > 0 and point.qps_all > 0
+
+
+def test_recall_is_the_share_of_right_answers(data):
+    measured, ids = judge(data, 4)
+    wrong = ids.copy()
+    farthest = FlatNeighbors(n_neighbors=250).fit(data.X).kneighbors(data.queries)[1]
+    wrong[:, 0] = farthest[:, -1]
+    assert measured.recall(ids) == 1
+    assert measured.recall(wrong) == 0.75
+
+
+def test_a_repeated_answer_counts_once(data):
+    measured, ids = judge(data, 4)
+    assert measured.recall(np.repeat(ids[:, :1], 4, axis=1)) == 0.25
+
+
+def test_metrics_that_scikit_learn_lacks_are_measured_without_it():
+    data = load("clustered:60x3", metric="angular")
+    points = list(measure(data, k=2, repeats=1))
+    assert points[0].index == "FlatNeighbors"
+
+
+def test_a_peer_is_refused_for_a_metric_that_it_lacks(data):
+    with pytest.raises(ValueError, match="hnswlib is not measured with"):
+        list(
+            measure(
+                data._replace(metric="manhattan"), k=2, peers=["hnswlib"], repeats=1
+            )
+        )
+
+
+def test_work_is_counted_only_while_asked_for(data):
+    index = HNSWNeighbors(exact_threshold=0, random_state=0).fit(data.X)
+    with counting() as work:
+        index.kneighbors(data.queries)
+    before = work.copy()
+    index.kneighbors(data.queries)
+    assert (work > 0).all() and (work == before).all()
+
+
+def test_the_command_prints_a_table_and_draws(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("matplotlib")
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).random((120, 3)))
+    picture = tmp_path / "picture.png"
+    arguments = ["benchmark", str(tmp_path / "rows.npy"), "-k", "2", "--repeats", "1"]
+    assert main([*arguments, "--plot", str(picture)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "rows: 100 rows of 3, 20 queries, euclidean, k = 2"
+    assert any(line.startswith("HNSWNeighbors") for line in lines)
+    assert picture.stat().st_size > 10_000
+
+
+def test_the_command_prints_json(tmp_path, capsys):
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).random((60, 3)))
+    arguments = ["benchmark", str(tmp_path / "rows.npy"), "-k", "2", "--repeats", "1"]
+    assert main([*arguments, "--json", "--no-plot"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["data"]["rows"] == 50 and told["points"][0]["recall"] == 1
+
+
+def test_the_command_says_what_is_wrong(capsys):
+    assert main(["benchmark", "nothing.npy"]) == 2
+    assert "nothing.npy" in capsys.readouterr().err
+
+
+def test_the_command_tells_of_the_machine(capsys):
+    assert main(["info"]) == 0
+    assert "numba" in capsys.readouterr().out
