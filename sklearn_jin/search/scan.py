@@ -30,32 +30,30 @@ def scan(points, queries, k, n_threads):
     could have hidden a nearer point, the query is scanned one point at a time:
     so the answer does not depend on the batch.
     """
-    scores, ids = np.empty((len(queries), k)), np.empty((len(queries), k), np.int64)
-    rest = np.arange(len(queries))
-    if (
-        isinstance(points, Raw | Dot)
-        and len(queries) > FEW
-        and len(points.X) > k + MORE
-    ):
-        rest = np.flatnonzero(
-            ~_scan_by_products(points, queries, scores, ids, n_threads)
-        )
+    n = len(queries)
+    scores, ids = np.empty((n, k)), np.empty((n, k), np.int64)
+    rest, room = np.arange(n), (k + MORE + 7) & -8
+    if isinstance(points, Raw | Dot) and n > FEW and len(points.X) >= room:
+        sure = _scan_by_products(points, queries, room, scores, ids, n_threads)
+        rest = np.flatnonzero(~sure)
     if len(rest):
         few = frozen(queries[rest])
         few_scores, few_ids = scores[rest], ids[rest]
-        run(
-            lambda lo, hi: scan_each(points, few, lo, hi, few_scores, few_ids),
-            len(rest),
-            1,
-            n_threads,
-        )
+
+        def task(lo, hi):
+            scan_each(points, few, lo, hi, few_scores, few_ids)
+
+        run(task, len(rest), 1, n_threads)
         scores[rest], ids[rest] = few_scores, few_ids
     return scores, ids
 
 
-def _scan_by_products(points, queries, scores, ids, n_threads):
-    """Fill ``scores`` and ``ids``; return which queries are sure to be right."""
-    X, n, room = points.X, len(queries), (ids.shape[1] + MORE + 7) & -8
+def _scan_by_products(points, queries, room, scores, ids, n_threads):
+    """Fill ``scores`` and ``ids``; return which queries are sure to be right.
+
+    ``room`` proposals are made, no more than there are points.
+    """
+    X, n = points.X, len(queries)
     is_dot = isinstance(points, Dot)
     # Near the middle of the data the products are small and round less.
     center = np.float32(0) if is_dot else X[:: -(-len(X) // 1000)].mean(axis=0)
@@ -70,15 +68,9 @@ def _scan_by_products(points, queries, scores, ids, n_threads):
             x2 = np.ones(len(block)) if is_dot else _squares(block)
             longest = max(longest, x2.max())
             for lo in range(0, n, query_block):
-                hi = min(lo + query_block, n)
+                part = slice(lo, lo + query_block)
                 _propose_block(
-                    Q[lo:hi],
-                    q2[lo:hi],
-                    block,
-                    x2,
-                    first,
-                    keys[lo:hi],
-                    n_threads,
+                    Q[part], q2[part], block, x2, first, keys[part], n_threads
                 )
 
     def choose(lo, hi):
@@ -98,10 +90,11 @@ def _propose_block(Q, q2, block, x2, first, keys, n_threads):
     products = Q @ block.T
     with np.errstate(over="ignore"):  # infinite products propose nothing: scanned
         q2, x2 = q2.astype(np.float32), x2.astype(np.float32)
-    run(
-        lambda lo, hi: propose(products, q2, x2, first, lo, hi, keys),
-        len(Q), CHUNK, n_threads,
-    )  # fmt: skip
+
+    def task(lo, hi):
+        propose(products, q2, x2, first, lo, hi, keys)
+
+    run(task, len(Q), CHUNK, n_threads)
 
 
 def _squares(X):

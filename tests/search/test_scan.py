@@ -120,3 +120,11 @@ def test_a_nan_is_farther_than_all_else(kind):
     _, ids = scan(points._replace(X=frozen(X)), frozen(queries), 60, 1)
     assert_array_equal(np.sort(ids), np.tile(np.arange(60), (20, 1)))
     assert_array_equal(np.delete(ids, 3, axis=0)[:, -1], 7)
+
+
+@pytest.mark.parametrize("n_points", range(40, 66))
+def test_as_few_points_as_proposals_are_scanned(n_points):
+    X = np.random.default_rng(n_points).random((n_points, 4), dtype=np.float32)
+    for k in (1, 9, 25, n_points):
+        _, ids = scan(raw.Raw(frozen(X)), frozen(X[:12]), min(k, n_points), 1)
+        assert_array_equal(ids, naive.nearest(X, X[:12], min(k, n_points), "euclidean"))
