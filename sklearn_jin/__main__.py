@@ -74,6 +74,7 @@ def _benchmark(options):
     else:
         for line in report.table(data, options.k, measured()):
             print(line, flush=True)
+        print("\n" + "\n".join(report.summary(points)))
     if not options.no_plot:
         _draw(data, options.k, points, options.plot)
     return 0

@@ -4,7 +4,11 @@ import json
 import os
 import platform
 
+import numpy as np
+
 import sklearn_jin
+
+RECALLS = (0.9, 0.95, 0.99)
 
 # Heading, and how a point is written below it.
 COLUMNS = (
@@ -50,6 +54,39 @@ def table(data, k, points):
     yield "  ".join(heading for heading, _ in COLUMNS)
     for point in points:
         yield "  ".join(form.format(point) for _, form in COLUMNS)
+
+
+def speed_at(points, recall, field):
+    """Queries per second at ``recall`` on the frontier of ``points``, or None.
+
+    Interpolated between the two settings around it, on the logarithm.
+    """
+    ranked = sorted(((p.recall, getattr(p, field)) for p in points), reverse=True)
+    frontier, best = [], 0.0
+    for point in ranked:
+        if point[1] > best:
+            frontier.append(point)
+            best = point[1]
+    reached, speeds = np.array(frontier[::-1]).T
+    if reached[-1] < recall:
+        return None
+    return float(np.exp(np.interp(recall, reached, np.log(speeds))))
+
+
+def summary(points):
+    """Yield the lines of a table of queries per second at fixed recalls."""
+    headings = [f"{recall:g}" for recall in RECALLS]
+    yield f"{'queries/s at recall':<19}" + "".join(f"{h:>11}" for h in headings * 2)
+    yield f"{'':<19}{'1 thread':>33}{'all threads':>33}"
+    for name in dict.fromkeys(point.index for point in points):
+        mine = [point for point in points if point.index == name]
+        speeds = (
+            speed_at(mine, recall, field)
+            for field in ("qps_one", "qps_all")
+            for recall in RECALLS
+        )
+        cells = (f"{'-' if s is None else format(s, ',.0f'):>11}" for s in speeds)
+        yield f"{name:<19}" + "".join(cells)
 
 
 def as_json(data, k, points):

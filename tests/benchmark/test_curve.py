@@ -7,7 +7,7 @@ import pytest
 
 from sklearn_jin import FlatNeighbors, HNSWNeighbors
 from sklearn_jin.__main__ import main
-from sklearn_jin.benchmark import counting, curve, load, measure
+from sklearn_jin.benchmark import counting, curve, load, measure, report
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +83,27 @@ def test_work_is_counted_only_while_asked_for(data):
     before = work.copy()
     index.kneighbors(data.queries)
     assert (work > 0).all() and (work == before).all()
+
+
+def point(recall, qps):
+    return curve.Point("a", "", 1, 1, recall, qps, 2 * qps, 0, 0)
+
+
+def test_speed_is_interpolated_on_the_frontier():
+    slow = point(0.8, 50.0)  # slower than one of higher recall
+    points = [slow, point(0.85, 400.0), point(0.95, 100.0)]
+    assert report.speed_at(points, 0.9, "qps_one") == pytest.approx(200)
+    assert report.speed_at(points, 0.8, "qps_all") == pytest.approx(800)
+    assert report.speed_at(points, 0.96, "qps_one") is None
+
+
+def test_the_summary_has_a_line_for_every_index(points):
+    lines = list(report.summary(points))
+    assert [line.split()[0] for line in lines[2:]] == [
+        "NearestNeighbors",
+        "FlatNeighbors",
+        "HNSWNeighbors",
+    ]
 
 
 def test_the_command_prints_a_table_and_draws(tmp_path, capsys, monkeypatch):
