@@ -227,21 +227,8 @@ class Neighbors(
 
     def _validate(self, X, reset=False):
         """``X`` as a float array of two dimensions, within float32."""
-        if not reset and self._is_plain(X):
-            return X
-        if sparse.issparse(X):
-            raise TypeError(
-                f"X is sparse, which {type(self).__name__} does not take: densify it "
-                "with X.toarray() or reduce it with sklearn.decomposition.TruncatedSVD"
-            )
-        small = getattr(X, "dtype", None) in _SMALL_TYPES
-        X = validate_data(
-            self,
-            X,
-            reset=reset,
-            order="C",
-            dtype=np.float32 if small else [np.float64, np.float32],
-        )
+        if reset or not self._is_plain(X):
+            X = self._checked(X, reset)
         if X.dtype == np.float64 and (size := np.abs(X).max()) > FLOAT32_MAX:
             raise ValueError(
                 f"X holds {size:.6g}, a value too large for dtype('float32') "
@@ -249,21 +236,34 @@ class Neighbors(
             )
         return X
 
+    def _checked(self, X, reset):
+        """``X`` as scikit-learn's validation returns it."""
+        if sparse.issparse(X):
+            raise TypeError(
+                f"X is sparse, which {type(self).__name__} does not take: densify it "
+                "with X.toarray() or reduce it with sklearn.decomposition.TruncatedSVD"
+            )
+        small = getattr(X, "dtype", None) in _SMALL_TYPES
+        dtype = np.float32 if small else [np.float64, np.float32]
+        return validate_data(self, X, reset=reset, order="C", dtype=dtype)
+
     def _is_plain(self, X):
         """Whether ``X`` is what scikit-learn's validation would return as it is.
 
         That takes 60 microseconds, as long as the search of two queries.
         """
-        return (
+        if not (
             type(X) is np.ndarray
-            and X.dtype == np.float32
+            and X.dtype in (np.float32, np.float64)
             and X.ndim == 2
             and len(X) > 0
             and X.shape[1] == self.n_features_in_
             and X.flags.c_contiguous
             and not hasattr(self, "feature_names_in_")
-            and bool(np.isfinite(X.sum()))
-        )
+        ):
+            return False
+        with np.errstate(over="ignore", invalid="ignore"):
+            return bool(np.isfinite(X.sum()))  # else told apart by the validation
 
     def _check_k(self, n_neighbors):
         k = self.n_neighbors if n_neighbors is None else n_neighbors

@@ -9,6 +9,7 @@ from sklearn import config_context
 from sklearn_jin._memory import frozen
 from sklearn_jin.metrics import METRICS
 from sklearn_jin.points import raw
+from sklearn_jin.search import scan as module
 from sklearn_jin.search.scan import FEW, scan
 
 METRIC = {
@@ -100,6 +101,15 @@ def test_little_working_memory_changes_nothing(kind):
     with config_context(working_memory=1e-6):
         for found, wanted in zip(scan(points, queries, 4, 1), expected):
             assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("size", [1, 16, 50])
+def test_blocks_change_nothing(kind, size, monkeypatch):
+    points, queries = prepared(kind, integers(90), integers(30, seed=1))
+    monkeypatch.setattr(module, "ROW_BLOCK", size)
+    monkeypatch.setattr(module, "QUERY_BLOCK", 7)
+    ids = module.scan(points, queries, 4, 1)[1]
+    assert_array_equal(ids, expected(kind, points, queries, 4))
 
 
 @pytest.mark.jit
