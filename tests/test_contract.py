@@ -353,6 +353,13 @@ def test_a_metric_refused_leaves_the_estimator_as_it_was(index, X, Q):
         assert_array_equal(found, wanted)
 
 
+def test_a_first_fit_that_fails_leaves_nothing(index, X):
+    before = dict(vars(index.set_params(metric="hellinger")))
+    with pytest.raises(ValueError, match="hellinger"):
+        index.fit(X)
+    assert vars(index) == before
+
+
 def test_nothing_is_answered_before_fit(index, Q):
     for ask in (index.kneighbors, index.radius_neighbors, index.kneighbors_graph):
         with pytest.raises(NotFittedError):
