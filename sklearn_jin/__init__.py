@@ -1,36 +1,38 @@
 """Approximate nearest neighbours that feel like scikit-learn.
 
 Indexes are estimators with ``fit`` and ``kneighbors``, and transformers for
-pipelines.  Importing this package compiles nothing and does not import Numba.
+pipelines; quantizers are transformers that make short codes, on which an index
+can search.  Importing this package compiles nothing and does not import Numba.
 """
 
-from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
+from sklearn_jin._version import __version__
+from sklearn_jin._warmup import warmup
+from sklearn_jin.neighbors._flat import FlatNeighbors, FlatTransformer
+from sklearn_jin.neighbors._hnsw import HNSWNeighbors, HNSWTransformer
+from sklearn_jin.quantizers._binary import BinaryQuantizer
+from sklearn_jin.quantizers._product import (
+    AnisotropicQuantizer,
+    OptimizedProductQuantizer,
+    ProductQuantizer,
+)
+from sklearn_jin.quantizers._rabitq import RaBitQ
+from sklearn_jin.quantizers._saq import SAQ
+from sklearn_jin.quantizers._scalar import ScalarQuantizer
+from sklearn_jin.quantizers._ternary import TernaryQuantizer
 
-try:
-    __version__ = version("sklearn-jin")
-except PackageNotFoundError:  # a checkout that is not installed
-    __version__ = "0+unknown"
-
-# Public name: the module that has it, imported when the name is first used.
-_HOMES = {
-    "FlatNeighbors": "neighbors._flat",
-    "FlatTransformer": "neighbors._flat",
-    "HNSWNeighbors": "neighbors._hnsw",
-    "HNSWTransformer": "neighbors._hnsw",
-    "warmup": "_warmup",
-}
-
-__all__ = ["__version__", *_HOMES]
-
-
-def __getattr__(name):
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__():
-    return sorted({*globals(), *_HOMES})
+__all__ = [
+    "SAQ",
+    "AnisotropicQuantizer",
+    "BinaryQuantizer",
+    "FlatNeighbors",
+    "FlatTransformer",
+    "HNSWNeighbors",
+    "HNSWTransformer",
+    "OptimizedProductQuantizer",
+    "ProductQuantizer",
+    "RaBitQ",
+    "ScalarQuantizer",
+    "TernaryQuantizer",
+    "__version__",
+    "warmup",
+]

@@ -4,9 +4,8 @@ from sklearn.base import _fit_context
 from sklearn.neighbors._base import KNeighborsMixin, RadiusNeighborsMixin
 from sklearn.utils._param_validation import (
     Interval,
-    InvalidParameterError,
+    Options,
     StrOptions,
-    validate_parameter_constraints,
 )
 
 try:  # scikit-learn 1.9
@@ -20,10 +19,9 @@ except ImportError:
 __all__ = [
     "CallbackSupportMixin",
     "Interval",
-    "InvalidParameterError",
     "KNeighborsMixin",
+    "Options",
     "RadiusNeighborsMixin",
     "StrOptions",
     "_fit_context",
-    "validate_parameter_constraints",
 ]

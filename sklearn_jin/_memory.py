@@ -1,8 +1,12 @@
 """Rows where a CPU likes them: padded, and starting at a cache line."""
 
+import mmap
+
 import numpy as np
 
 LINE = 64  # bytes of a cache line
+LARGE = 1 << 22  # bytes of an array that is worth large pages
+HUGE = 1 << 21  # bytes of a large page
 SHORT = 48  # numbers; shorter rows are not worth whole lines
 
 
@@ -12,31 +16,59 @@ def padded_width(d):
     return max(step, -(-d // step) * step)
 
 
-def aligned_empty(n, width):
-    """Array of shape (n, width), float32, whose first row starts at a line."""
-    room = np.empty(4 * n * width + LINE, np.uint8)
-    start = -room.ctypes.data % LINE
-    return room[start : start + 4 * n * width].view(np.float32).reshape(n, width)
+def aligned_empty(n, width, dtype=np.float32):
+    """Array of shape (n, width) whose first row starts at a line."""
+    size = np.dtype(dtype).itemsize * n * width
+    step = HUGE if size >= LARGE and hasattr(mmap, "MADV_HUGEPAGE") else LINE
+    if step == HUGE:
+        # From the allocator it may be used memory, in small pages: fresh from
+        # the system a walk is a tenth faster, for it reads all over the array.
+        private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        pages = mmap.mmap(-1, size + step, flags=private)
+        pages.madvise(mmap.MADV_HUGEPAGE)
+        room = np.frombuffer(pages, np.uint8)
+    else:
+        room = np.empty(size + step, np.uint8)
+    start = -room.ctypes.data % step
+    return room[start : start + size].view(dtype).reshape(n, width)
 
 
 def aligned(rows):
-    """``rows`` itself if they start at a line, else a copy that does."""
-    if rows.ctypes.data % LINE == 0:
-        return rows
-    copy = aligned_empty(*rows.shape)
+    """``rows`` as :func:`aligned_empty` places them: a copy, if they must be moved."""
+    step = LINE if rows.nbytes < LARGE else HUGE
+    return rows if rows.ctypes.data % step == 0 else moved(rows)
+
+
+def moved(rows):
+    """Copy of ``rows`` as :func:`aligned_empty` places them."""
+    copy = aligned_empty(*rows.shape, rows.dtype)
     copy[...] = rows
     return copy
+
+
+def padded_bytes(n):
+    """Bytes of a row of codes of ``n``: whole lines, or 16s up to half a line."""
+    step = 16 if n <= LINE // 2 else LINE
+    return max(step, -(-n // step) * step)
+
+
+def aligned_codes(codes, n_bytes=0):
+    """Copy of rows of codes, padded with zeros to ``n_bytes`` at least, read-only."""
+    n, used = codes.shape
+    rows = aligned_empty(n, padded_bytes(max(used, n_bytes)), np.uint8)
+    rows[:, :used], rows[:, used:] = codes, 0
+    return frozen(rows)
 
 
 def settled(part):
     """A record that was read or copied, as it was built: aligned and read-only.
 
-    What is mapped from a file stays there.
+    What is mapped from a file stays there.  What was unpickled lies wherever
+    the pickle had it, in small pages; NumPy asks for large ones for a copy.
     """
     if isinstance(part, np.ndarray):
-        rows = part.dtype == np.float32 and part.ndim == 2
-        in_memory = not isinstance(part, np.memmap)
-        return frozen(aligned(part) if rows and in_memory else part)
+        rows = part.ndim == 2 and not isinstance(part, np.memmap)
+        return frozen(aligned(part) if rows else part)
     if isinstance(part, tuple):
         return type(part)._make(map(settled, part))
     return part

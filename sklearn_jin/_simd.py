@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 from sklearn_jin._jit import PLAIN
 from sklearn_jin._memory import LINE
 
-I8, I32, I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 F32 = ir.FloatType()
 
 # What a level asks of the CPU, best first.
@@ -234,72 +234,342 @@ l1 = _row_distance(_add_size, _plain_l1)
 largest = _row_distance(_max_size, _plain_largest, largest=True)
 
 
-def _plain_count_below(keys, start, n, key):
-    return int((keys[start : start + n] < key).sum())
+# Codes: rows of bytes in which every 16 bits, little-endian, hold as many
+# fields of ``bits`` bits as fit.  A query is 16-bit integers, of all first
+# fields, then of all second ones, and so on; each section is of ``lanes``
+# integers, in eights.
 
 
-@emitted(_plain_count_below)
-def count_below(typingctx, keys, start, n, key):
-    """Number of ``keys[start : start + n]``, uint64, below ``key``; n in eights.
+def _plain_fields(bits, codes, i, at, lanes):
+    """Fields of row ``i`` from byte ``at`` on, as sections of ``lanes``."""
+    words = codes[i, at : at + 2 * lanes].view(np.uint16).astype(np.int64)
+    shifts = np.arange(0, 16, bits)[:, None]
+    return (words >> shifts) & ((1 << bits) - 1)
 
-    In a sorted array that is the rank of ``key``: for some dozens of keys a
-    third of the time of halving, whose every step waits for the last.
+
+def _plain_products(bits):
+    def plain(codes, i, at, lanes, query, v, to):
+        fields = _plain_fields(bits, codes, i, at, lanes).ravel()
+        return np.float32((fields * query[v, to : to + len(fields)]).sum())
+
+    return plain
+
+
+def _plain_gaps(bits):
+    def plain(codes, i, at, lanes, query, v, to):
+        fields = _plain_fields(bits, codes, i, at, lanes).ravel() << (8 - bits)
+        return np.float32(((fields - query[v, to : to + len(fields)]) ** 2).sum())
+
+    return plain
+
+
+# What LLVM makes of the plain words is at best the same, at worst ten
+# instructions: the CPU's own names for sums of neighbouring products.
+PAIRS = {
+    "avx512": {32: "avx512.pmaddw.d.512", 16: "avx2.pmadd.wd", 8: "sse2.pmadd.wd"},
+    "avx2": {16: "avx2.pmadd.wd", 8: "sse2.pmadd.wd"},
+    "portable": {},
+}[LEVEL]
+
+
+def _paired_products(builder, a, b, lanes):
+    """Sums of two neighbouring products, int32, of vectors of int16."""
+    half = ir.VectorType(I32, lanes // 2)
+    if lanes in PAIRS:
+        call_type = ir.FunctionType(half, [a.type, a.type])
+        name = f"llvm.x86.{PAIRS[lanes]}"
+        multiply = cgutils.get_or_insert_function(builder.module, call_type, name)
+        return builder.call(multiply, [a, b])
+    none = ir.Constant(a.type, ir.Undefined)
+
+    def part(x, first):
+        picks = ir.Constant(half, list(range(first, lanes, 2)))
+        return builder.sext(builder.shuffle_vector(x, none, picks), half)
+
+    products = [builder.mul(part(a, first), part(b, first)) for first in (0, 1)]
+    return builder.add(*products)
+
+
+def _row_of_fields(bits, plain, gaps=False):
+    """Emit a sum over all fields of a row: of 32 words at a time, then of eights.
+
+    With ``gaps`` of (field << (8 - bits) - query)**2, else of field * query.
+    """
+
+    def field(builder, words, f, lanes):
+        def constant(value):
+            return ir.Constant(words.type, [value] * lanes)
+
+        room = 8 - bits if gaps else 0  # zeros below the field
+        shift = bits * f - room
+        if shift > 0:
+            words = builder.lshr(words, constant(shift))
+        elif shift < 0:
+            words = builder.shl(words, constant(-shift))
+        return builder.and_(words, constant(((1 << bits) - 1) << room))
+
+    def emit(typingctx, codes, i, at, lanes, query, v, to):
+        signature = types.float32(
+            codes, types.int64, types.int64, types.int64, query, types.int64,
+            types.int64,
+        )  # fmt: skip
+
+        def codegen(context, builder, signature, args):
+            kinds = signature.args
+            row, _ = _row(context, builder, kinds[0], args[0], args[1])
+            row = builder.gep(row, [args[2]])
+            asked, _ = _row(context, builder, kinds[4], args[4], args[5])
+            asked = builder.gep(asked, [builder.mul(args[6], I64(2))])
+            section = builder.mul(args[3], I64(2))  # bytes of a section
+
+            def load(start, offset, vector):
+                place = builder.bitcast(
+                    builder.gep(start, [offset]), vector.as_pointer()
+                )
+                return builder.load(place, align=1)
+
+            def block(total, offset, n):
+                vector = ir.VectorType(I16, n)
+                words = load(row, offset, vector)
+                for f in range(16 // bits):
+                    value = field(builder, words, f, n)
+                    other = load(
+                        asked, builder.add(offset, builder.mul(section, I64(f))), vector
+                    )
+                    if gaps:
+                        value = other = builder.sub(value, other)
+                    step = _paired_products(builder, value, other, n)
+                    builder.store(builder.add(builder.load(total), step), total)
+
+            def zeros(n):
+                vector = ir.VectorType(I32, n)
+                return cgutils.alloca_once_value(builder, ir.Constant(vector, [0] * n))
+
+            wide, rest = zeros(LANES), zeros(4)
+            n_wide = builder.udiv(section, I64(4 * LANES))
+            with cgutils.for_range(builder, n_wide) as loop:
+                block(wide, builder.mul(loop.index, I64(4 * LANES)), 2 * LANES)
+            done = builder.mul(n_wide, I64(4 * LANES))
+            n_rest = builder.udiv(builder.sub(section, done), I64(16))
+            with cgutils.for_range(builder, n_rest) as loop:
+                offset = builder.add(done, builder.mul(loop.index, I64(16)))
+                block(rest, offset, 8)
+            # Exact as integers of 32 bits; all lanes together need not be.
+            total = builder.sitofp(builder.load(rest), ir.VectorType(F32, 4))
+            wide = builder.sitofp(builder.load(wide), ir.VectorType(F32, LANES))
+            none = ir.Constant(wide.type, ir.Undefined)
+            for first in range(0, LANES, 4):
+                picks = ir.Constant(ir.VectorType(I32, 4), [*range(first, first + 4)])
+                part = builder.shuffle_vector(wide, none, picks)
+                total = builder.fadd(total, part)
+            return _reduce(builder, total, 4, False)
+
+        return signature, codegen
+
+    return emitted(plain)(emit)
+
+
+# Of ``lanes`` 16-bit words from byte ``at`` of row ``i`` of ``codes`` and the
+# integers from ``to`` on of row ``v`` of ``query``, as float32.
+products1, products2, products4, products8 = (
+    _row_of_fields(bits, _plain_products(bits)) for bits in (1, 2, 4, 8)
+)
+gaps4, gaps8 = (_row_of_fields(bits, _plain_gaps(bits), True) for bits in (4, 8))
+
+
+def _plain_float_at(codes, i, at):
+    return codes[i, at : at + 4].view(np.float32)[0]
+
+
+@emitted(_plain_float_at)
+def float_at(typingctx, codes, i, at):
+    """The float32 whose bytes stand from ``at`` on in row ``i`` of ``codes``."""
+    signature = types.float32(codes, types.int64, types.int64)
+
+    def codegen(context, builder, signature, args):
+        row, _ = _row(context, builder, signature.args[0], args[0], args[1])
+        place = builder.bitcast(builder.gep(row, [args[2]]), F32.as_pointer())
+        return builder.load(place, align=1)
+
+    return signature, codegen
+
+
+def _plain_insert(keys, start, filled, key):
+    row = keys[start : start + filled + 1]
+    rank = int((row[:filled] <= key).sum())
+    row[rank + 1 :] = row[rank:filled].copy()
+    row[rank] = key
+    return rank
+
+
+@emitted(_plain_insert)
+def insert(typingctx, keys, start, filled, key):
+    """Put ``key`` among the ``filled`` ascending uint64 keys from ``start`` on.
+
+    Returns its rank, behind equal ones.  Keys above it move up by one place,
+    from the last on, eight at a time; up to eight places behind the last key
+    are written to, which must hold nothing below it.
     """
     signature = types.int64(keys, types.int64, types.int64, types.uint64)
 
     def codegen(context, builder, signature, args):
-        vector = ir.VectorType(I64, 8)
-        size = ir.Constant(I64, 8)
-        offset = builder.mul(args[1], size)
+        vector, flags = ir.VectorType(I64, 8), ir.VectorType(ir.IntType(1), 8)
+        offset = builder.mul(args[1], I64(8))
         first = _address(context, builder, signature.args[0], args[0], offset)
-        total = cgutils.alloca_once_value(builder, ir.Constant(vector, [0] * 8))
         splat = builder.shuffle_vector(
             builder.insert_element(ir.Constant(vector, ir.Undefined), args[3], I32(0)),
             ir.Constant(vector, ir.Undefined),
             ir.Constant(ir.VectorType(I32, 8), [0] * 8),
         )
-        with cgutils.for_range(builder, builder.udiv(args[2], size)) as loop:
-            block = builder.gep(first, [builder.mul(loop.index, ir.Constant(I64, 64))])
-            block = builder.bitcast(block, vector.as_pointer())
-            below = builder.icmp_unsigned("<", builder.load(block, align=8), splat)
-            # True extended by its sign is -1.
-            count = builder.sub(builder.load(total), builder.sext(below, vector))
-            builder.store(count, total)
-        add = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(I64, [vector]),
-            "llvm.vector.reduce.add.v8i64",
+        at = cgutils.alloca_once_value(builder, builder.and_(args[2], I64(-8)))
+        rank = cgutils.alloca_once_value(builder, I64(0))
+        loop, whole, last, end = map(
+            builder.append_basic_block, ("insert", "whole", "last", "inserted")
         )
-        return builder.call(add, [builder.load(total)])
+
+        def eight(place, ahead=0):
+            spot = builder.gep(
+                first, [builder.mul(builder.add(place, I64(ahead)), I64(8))]
+            )
+            return builder.bitcast(spot, vector.as_pointer())
+
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        here = builder.load(at)
+        some = builder.load(eight(here), align=8)
+        above = builder.icmp_unsigned(">", some, splat)
+        bits = builder.bitcast(above, I8)
+        builder.cbranch(builder.icmp_unsigned("==", bits, I8(-1)), whole, last)
+
+        builder.position_at_end(whole)
+        builder.store(some, eight(here, 1), align=8)
+        builder.store(builder.sub(here, I64(8)), at)
+        builder.cbranch(builder.icmp_unsigned("==", here, I64(0)), end, loop)
+
+        builder.position_at_end(last)
+        name = "llvm.masked.store.v8i64.p0"
+        masked = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [vector, vector.as_pointer(), I32, flags]),
+            name,
+        )
+        builder.call(masked, [some, eight(here, 1), I32(8), above])
+        count = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(I8, [I8]), "llvm.ctpop.i8"
+        )
+        below = builder.zext(builder.call(count, [builder.not_(bits)]), I64)
+        builder.store(builder.add(here, below), rank)
+        builder.branch(end)
+
+        builder.position_at_end(end)
+        found = builder.load(rank)
+        spot = builder.gep(first, [builder.mul(found, I64(8))])
+        builder.store(args[3], builder.bitcast(spot, I64.as_pointer()), align=8)
+        return found
 
     return signature, codegen
 
 
-def _plain_shift_right(array, start, n):
-    array[start + 1 : start + 1 + n] = array[start : start + n].copy()
+def _plain_below(scores, start, bound):
+    some = scores[start : start + 32]
+    return np.uint32(sum(1 << j for j in np.flatnonzero(~(some > bound)).tolist()))
 
 
-@emitted(_plain_shift_right)
-def shift_right(typingctx, array, start, n):
-    """Move ``array[start : start + n]`` up by one place (``memmove``)."""
-    signature = types.void(array, types.int64, types.int64)
+@emitted(_plain_below)
+def below(typingctx, scores, start, bound):
+    """Bit ``j`` of 32 tells whether ``scores[start + j]`` is not above ``bound``.
+
+    So every bit is set where ``bound`` is NaN.
+    """
+    signature = types.uint32(scores, types.int64, types.float32)
 
     def codegen(context, builder, signature, args):
-        item = context.get_abi_sizeof(context.get_data_type(signature.args[0].dtype))
-        size = ir.Constant(I64, item)
-        source = _address(
-            context, builder, signature.args[0], args[0], builder.mul(args[1], size)
+        vector = ir.VectorType(F32, 32)
+        offset = builder.mul(args[1], I64(4))
+        first = _address(context, builder, signature.args[0], args[0], offset)
+        none = ir.Constant(vector, ir.Undefined)
+        splat = builder.shuffle_vector(
+            builder.insert_element(none, args[2], I32(0)),
+            none,
+            ir.Constant(ir.VectorType(I32, 32), [0] * 32),
         )
-        target = builder.gep(source, [size])
-        call_type = ir.FunctionType(
-            ir.VoidType(), [I8.as_pointer(), I8.as_pointer(), I64, ir.IntType(1)]
+        some = builder.load(builder.bitcast(first, vector.as_pointer()), align=4)
+        return builder.bitcast(builder.fcmp_unordered("<=", some, splat), I32)
+
+    return signature, codegen
+
+
+def _plain_lowest(bits):
+    return (int(bits) & -int(bits)).bit_length() - 1
+
+
+@emitted(_plain_lowest)
+def lowest(typingctx, bits):
+    """Number of the lowest bit that is set in a uint32 other than 0."""
+    signature = types.int64(types.uint32)
+
+    def codegen(context, builder, signature, args):
+        call_type = ir.FunctionType(I32, [I32, ir.IntType(1)])
+        count = cgutils.get_or_insert_function(
+            builder.module, call_type, "llvm.cttz.i32"
         )
-        move = cgutils.get_or_insert_function(
-            builder.module, call_type, "llvm.memmove.p0.p0.i64"
+        place = builder.call(count, [args[0], ir.Constant(ir.IntType(1), 1)])
+        return builder.zext(place, I64)
+
+    return signature, codegen
+
+
+def _plain_list_new(rows, i, met, start, found, first):
+    n = 0
+    for j in rows[i]:
+        if j < 0:
+            break
+        word, bit = start + (int(j) >> 6), np.uint64(1) << np.uint64(int(j) & 63)
+        if not met[word] & bit:
+            met[word] |= bit
+            found[first + n] = j
+            n += 1
+    return n
+
+
+@emitted(_plain_list_new)
+def list_new(typingctx, rows, i, met, start, found, first):
+    """List the numbers of row ``i`` up to the first -1 that were not met before.
+
+    Number ``j`` was met if bit ``j`` of the uint64 words of ``met`` from
+    ``start`` on is set; it is set now.  The new ones stand in ``found`` from
+    ``first`` on, which has room for the row.  Returns how many they are.
+    There is no branch on what can not be foretold, and no counting of
+    references, which cost a tenth of a search.
+    """
+    signature = types.int64(rows, types.int64, met, types.int64, found, types.int64)
+
+    def codegen(context, builder, signature, args):
+        kinds = signature.args
+        row, stride = _row(context, builder, kinds[0], args[0], args[1])
+        row = builder.bitcast(row, I32.as_pointer())
+        words, room = (
+            _address(
+                context, builder, kinds[k], args[k], builder.mul(args[k + 1], I64(size))
+            )
+            for k, size in ((2, 8), (4, 4))
         )
-        volatile = ir.Constant(ir.IntType(1), 0)
-        builder.call(move, [target, source, builder.mul(args[2], size), volatile])
-        return context.get_dummy_value()
+        words = builder.bitcast(words, I64.as_pointer())
+        room = builder.bitcast(room, I32.as_pointer())
+        n = cgutils.alloca_once_value(builder, I64(0))
+        with cgutils.for_range(builder, builder.udiv(stride, I64(4))) as loop:
+            j = builder.load(builder.gep(row, [loop.index]))
+            with builder.if_then(builder.icmp_signed("<", j, I32(0)), likely=False):
+                loop.do_break()
+            j64 = builder.zext(j, I64)
+            word = builder.gep(words, [builder.lshr(j64, I64(6))])
+            shift = builder.and_(j64, I64(63))
+            bits, at = builder.load(word), builder.load(n)
+            builder.store(builder.or_(bits, builder.shl(I64(1), shift)), word)
+            builder.store(j, builder.gep(room, [at]))
+            old = builder.and_(builder.lshr(bits, shift), I64(1))
+            builder.store(builder.add(at, builder.xor(old, I64(1))), n)
+        return builder.load(n)
 
     return signature, codegen
 
@@ -326,3 +596,218 @@ def bits_float(typingctx, bits):
     return types.float32(types.uint32), lambda c, builder, s, args: builder.bitcast(
         args[0], F32
     )
+
+
+def _plain_differing_bits(codes, i, query, v):
+    return int(np.unpackbits(codes[i] ^ query[v]).sum())
+
+
+@emitted(_plain_differing_bits)
+def differing_bits(typingctx, codes, i, query, v):
+    """Number of bits that differ in row ``i`` of ``codes`` and row ``v`` of ``query``.
+
+    Rows of bytes, as long as each other, in eights.
+    """
+    signature = types.int64(codes, types.int64, query, types.int64)
+
+    def codegen(context, builder, signature, args):
+        row, stride = _row(context, builder, signature.args[0], args[0], args[1])
+        asked, _ = _row(context, builder, signature.args[2], args[2], args[3])
+
+        def count(offset, kind, name):
+            a, b = (
+                builder.load(
+                    builder.bitcast(builder.gep(p, [offset]), kind.as_pointer()),
+                    align=1,
+                )
+                for p in (row, asked)
+            )
+            ctpop = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(kind, [kind]), f"llvm.ctpop.{name}"
+            )
+            return builder.call(ctpop, [builder.xor(a, b)])
+
+        vector = ir.VectorType(I64, 8)
+        wide = cgutils.alloca_once_value(builder, ir.Constant(vector, [0] * 8))
+        rest = cgutils.alloca_once_value(builder, I64(0))
+        lines = builder.udiv(stride, I64(64))
+        with cgutils.for_range(builder, lines) as loop:
+            found = count(builder.mul(loop.index, I64(64)), vector, "v8i64")
+            builder.store(builder.add(builder.load(wide), found), wide)
+        done = builder.mul(lines, I64(64))
+        words = builder.udiv(builder.sub(stride, done), I64(8))
+        with cgutils.for_range(builder, words) as loop:
+            found = count(
+                builder.add(done, builder.mul(loop.index, I64(8))), I64, "i64"
+            )
+            builder.store(builder.add(builder.load(rest), found), rest)
+        add = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(I64, [vector]),
+            "llvm.vector.reduce.add.v8i64",
+        )
+        return builder.add(builder.call(add, [builder.load(wide)]), builder.load(rest))
+
+    return signature, codegen
+
+
+BLOCK = 64  # codes that are looked up at once
+SHUFFLES = {"avx512": (64, "avx512.pshuf.b.512"), "avx2": (32, "avx2.pshuf.b")}
+
+
+def _plain_sum_tables(blocks, b, tables, q, r, sums):
+    codes = blocks[b].reshape(-1, BLOCK)
+    for row, query in enumerate((q, r)):
+        pairs = tables[query].reshape(-1, 2, 16).astype(np.uint16)
+        sums[row] = sum(
+            np.minimum(pair[0][code & 15] + pair[1][code >> 4], 255)
+            for pair, code in zip(pairs, codes)
+        )
+
+
+@emitted(_plain_sum_tables)
+def sum_tables(typingctx, blocks, b, tables, q, r, sums):
+    """Fill ``sums`` (2, 64), uint16, with those of the 64 codes of block ``b``.
+
+    Row ``b`` of ``blocks`` has the first bytes of 64 codes, then the second
+    ones, and so on.  Rows ``q`` and ``r`` of ``tables``, one for each row of
+    sums, have 16 numbers for the low half of each byte and 16 for the high
+    one, of which the sum counts as 255 at most.  A register is the table, and
+    the codes pick from it (Andre, Kermarrec & Le Scouarnec 2015, fast scan):
+    64 numbers an instruction.
+    """
+    signature = types.void(
+        blocks, types.int64, tables, types.int64, types.int64, sums
+    )  # fmt: skip
+
+    def codegen(context, builder, signature, args):
+        kinds = signature.args
+        codes, stride = _row(context, builder, kinds[0], args[0], args[1])
+        both = [_row(context, builder, kinds[2], args[2], q)[0] for q in args[3:5]]
+        out = _address(context, builder, kinds[5], args[5], I64(0))
+        n_bytes = builder.udiv(stride, I64(BLOCK))
+        if LEVEL in SHUFFLES:
+            _shuffled_sums(builder, codes, both, out, n_bytes)
+        else:
+            for row, table in enumerate(both):
+                start = builder.gep(out, [I64(2 * BLOCK * row)])
+                _listed_sums(builder, codes, table, start, n_bytes)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+def _listed_sums(builder, codes, table, out, n_bytes):
+    """Sums of looked up numbers where the CPU has no such instruction."""
+    add = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(I8, [I8, I8]), "llvm.uadd.sat.i8"
+    )
+    out = builder.bitcast(out, I16.as_pointer())
+    with cgutils.for_range(builder, I64(BLOCK)) as code:
+        total = cgutils.alloca_once_value(builder, I16(0))
+        builder.store(I16(0), total)
+        with cgutils.for_range(builder, n_bytes) as loop:
+            place = builder.add(builder.mul(loop.index, I64(BLOCK)), code.index)
+            byte = builder.zext(builder.load(builder.gep(codes, [place])), I64)
+            start = builder.mul(loop.index, I64(32))
+            picked = [
+                builder.load(builder.gep(table, [builder.add(start, half)]))
+                for half in (
+                    builder.and_(byte, I64(15)),
+                    builder.add(builder.lshr(byte, I64(4)), I64(16)),
+                )
+            ]
+            pair = builder.zext(builder.call(add, picked), I16)
+            builder.store(builder.add(builder.load(total), pair), total)
+        builder.store(builder.load(total), builder.gep(out, [code.index]))
+
+
+def _shuffled_sums(builder, codes, both, out, n_bytes):
+    """Sums of numbers that registers look up, those of even and odd codes apart.
+
+    Two queries share the codes and their halves: a sixth of the time.
+    """
+    width, name = SHUFFLES[LEVEL]
+    vector, words = ir.VectorType(I8, width), ir.VectorType(I16, width // 2)
+    shuffle = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(vector, [vector, vector]), f"llvm.x86.{name}"
+    )
+    add = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(vector, [vector, vector]),
+        f"llvm.uadd.sat.v{width}i8",
+    )
+    repeat = ir.Constant(ir.VectorType(I32, width), [*range(16)] * (width // 16))
+
+    def constant(value):
+        return ir.Constant(words, [value] * (width // 2))
+
+    def load(start, offset, kind):
+        place = builder.bitcast(builder.gep(start, [offset]), kind.as_pointer())
+        return builder.load(place, align=1)
+
+    def entries(table, offset):
+        some = load(table, offset, ir.VectorType(I8, 16))
+        return builder.shuffle_vector(some, some, repeat)
+
+    def add_to(total, value):
+        builder.store(builder.add(builder.load(total), value), total)
+
+    for first in range(0, BLOCK, width):
+        totals = [
+            [cgutils.alloca_once(builder, words) for _ in ("all", "odd")] for _ in both
+        ]
+        for total in (total for pair in totals for total in pair):
+            builder.store(constant(0), total)
+        with cgutils.for_range(builder, n_bytes) as loop:
+            place = builder.add(builder.mul(loop.index, I64(BLOCK)), I64(first))
+            some = load(codes, place, words)
+            halves = [
+                builder.bitcast(builder.and_(half, constant(0x0F0F)), vector)
+                for half in (some, builder.lshr(some, constant(4)))
+            ]
+            low = builder.mul(loop.index, I64(32))
+            high = builder.add(low, I64(16))
+            for table, (whole, odd) in zip(both, totals):
+                found = [
+                    builder.call(shuffle, [entries(table, offset), half])
+                    for offset, half in zip((low, high), halves)
+                ]
+                pair = builder.bitcast(builder.call(add, found), words)
+                add_to(whole, pair)
+                add_to(odd, builder.lshr(pair, constant(8)))
+        for row, (whole, odd) in enumerate(totals):
+            odds = builder.load(odd)
+            # Modulo 2**16 the high bytes are what they were, times 256.
+            evens = builder.sub(builder.load(whole), builder.shl(odds, constant(8)))
+            mixed = [x for j in range(width // 2) for x in (j, j + width // 2)]
+            order = ir.Constant(ir.VectorType(I32, width), mixed)
+            spot = builder.gep(out, [I64(2 * (BLOCK * row + first))])
+            target = builder.bitcast(spot, ir.VectorType(I16, width).as_pointer())
+            builder.store(builder.shuffle_vector(evens, odds, order), target, align=1)
+
+
+def _plain_at_most(sums, row, start, most):
+    some = sums[row, start : start + 32] <= most
+    return np.uint32(sum(1 << j for j in np.flatnonzero(some).tolist()))
+
+
+@emitted(_plain_at_most)
+def at_most(typingctx, sums, row, start, most):
+    """Bit ``j`` of 32: whether uint16 ``sums[row, start + j]`` is at most ``most``."""
+    signature = types.uint32(sums, types.int64, types.int64, types.uint16)
+
+    def codegen(context, builder, signature, args):
+        vector = ir.VectorType(I16, 32)
+        first, _ = _row(context, builder, signature.args[0], args[0], args[1])
+        first = builder.gep(first, [builder.mul(args[2], I64(2))])
+        none = ir.Constant(vector, ir.Undefined)
+        splat = builder.shuffle_vector(
+            builder.insert_element(none, args[3], I32(0)),
+            none,
+            ir.Constant(ir.VectorType(I32, 32), [0] * 32),
+        )
+        some = builder.load(builder.bitcast(first, vector.as_pointer()), align=2)
+        return builder.bitcast(builder.icmp_unsigned("<=", some, splat), I32)
+
+    return signature, codegen

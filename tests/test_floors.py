@@ -6,11 +6,11 @@ import pytest
 from conftest import PACKAGE
 
 FLOORS = [
-    ["_jit", "_memory", "_simd", "_threads", "_compat", "metrics"],
+    ["_jit", "_memory", "_simd", "_threads", "_compat", "_version", "metrics"],
     ["points"],
     ["search"],
     ["build"],
-    ["neighbors", "_warmup"],
+    ["neighbors", "quantizers", "_warmup"],
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 TOP = len(FLOORS)  # __init__, __main__ and what is built on fitted estimators
@@ -32,8 +32,7 @@ def imports(path):
         else:
             continue
         for first, *rest in (name.split(".") for name in names):
-            # The version is a constant of the package, on no floor.
-            if first == PACKAGE.name and rest != ["__version__"]:
+            if first == PACKAGE.name:
                 yield rest[0] if rest else "__init__"
 
 

@@ -1,9 +1,10 @@
 """Points: what is stored of a vector, and how near a query is to it.
 
-A kind of points is a NamedTuple of arrays, and its type chooses the kernel: a
-graph walk or a scan is written once and runs on every kind.  A score is a
-squared L2 distance, or whatever else the metric's ``finish`` turns into a
-distance: smaller is nearer, it is never negative, and 0 is the same place.
+A kind of points is a NamedTuple of arrays, the first of which has a row for
+every point, and its type chooses the kernel: a graph walk or a scan is written
+once and runs on every kind.  A score is a squared L2 distance, or whatever
+else the metric's ``finish`` turns into a distance: smaller is nearer, it is
+never negative, and 0 is the same place.  Points that are codes estimate it.
 
 A kind registers the functions below by ``@function.register(Kind)`` with
 these very parameter names and without annotations, because Numba compares
@@ -42,6 +43,12 @@ def score(points, views, v, i):
 
 
 @singledispatch
+def lower_bound(points, views, v, i):
+    """What the true score of point ``i`` is hardly ever below, where it is known."""
+    _unknown(points, "lower_bound")
+
+
+@singledispatch
 def score_many(points, views, v, ids, start, n, scores):
     """Fill ``scores[:n]`` for points ``ids[start : start + n]``, fetched before."""
     for j in range(n):
@@ -73,6 +80,32 @@ def take(points, ids):
 
 
 @singledispatch
+def ask(points, queries):
+    """Prepared ``queries`` as ``look`` and ``exact`` take them.  Never compiled."""
+    return queries
+
+
+@singledispatch
+def nibbles(points):
+    """Bytes (n, n_bytes) whose halves have tables, and factors (2, n) or None.
+
+    None where codes are not such.  Never compiled, as is the next.
+    """
+    return None
+
+
+@singledispatch
+def tables(points, queries):
+    """Tables (n_queries, n_bytes, 2, 16), ``outer``, ``inner`` and ``far``.
+
+    Of a code, ``sum`` being that of what its nibbles choose from the tables of
+    an asked query, low halves first, the score is ``outer + add + scale *
+    (inner + sum)``.  No near code has an entry above ``far`` times the mean.
+    """
+    _unknown(points, "tables")
+
+
+@singledispatch
 def spaces(points):
     """The points whose graphs, merged, lead to answers.  Never compiled."""
     return (points,)
@@ -99,6 +132,11 @@ def _compiled_look(points, views, v, queries, q):
 @overload(score, **HOW)
 def _compiled_score(points, views, v, i):
     return score.dispatch(points.instance_class)
+
+
+@overload(lower_bound, **HOW)
+def _compiled_lower_bound(points, views, v, i):
+    return lower_bound.dispatch(points.instance_class)
 
 
 @overload(score_many, **HOW)

@@ -1,0 +1,130 @@
+"""k-means: the centres that partitions and codebooks are made of.
+
+Labels are exact: a centre is the nearest in float64, of equal ones the first,
+whatever the batch, the BLAS and its threads.  Products in float32 propose;
+where their rounding could have hidden a nearer centre, both are compared in
+float64.  So a seed gives the same centres everywhere, which scikit-learn's
+``KMeans`` only promises for one thread.  Time and inertia are those of
+``KMeans(init="random")``: 0.5 s for 256 centres of 65,536 rows of 4 features
+and 4.2 s for 1000 of 100,000 rows of 128 (25 and 10 rounds, one thread).
+"""
+
+import numpy as np
+
+CELLS = 2**18  # scores of a block of rows: 1 MB, which stays in a CPU's cache
+ULP = 2.0**-24  # relative rounding error of one float32 operation
+SPREAD_ROWS = 16  # rows per centre that a start which is spread out chooses from
+SPREAD_CELLS = 2**27  # numbers that it may look at, in a few tenths of a second
+
+
+def kmeans(X, n_clusters, rng, n_iter=20, init=None):
+    """Centres (n_clusters, d), float32, of the rows of ``X`` (n, d), float32.
+
+    Lloyd's rounds from ``init`` (n_clusters, d), or from rows drawn by ``rng``,
+    a RandomState, until no label changes or ``n_iter`` are done.  A centre
+    without rows moves to one of the farthest rows.  No round raises the sum of
+    squared distances, but for rounding.  Where there are no more rows than
+    centres, the rows are the centres, the first ones repeated.
+    """
+    if init is None:
+        if len(X) <= n_clusters:
+            return np.resize(X, (n_clusters, X.shape[1])).astype(np.float32)
+        init = _start(X, n_clusters, rng)
+    centroids, last = init, None
+    for _ in range(n_iter):
+        labels = assign(X, centroids)
+        if last is not None and np.array_equal(labels, last):
+            break
+        centroids, last = means(X, labels, centroids), labels
+    return centroids
+
+
+def sample(X, n, rng):
+    """``X``, or ``n`` of its rows drawn by ``rng`` without return."""
+    return X if len(X) <= n else X[np.sort(rng.choice(len(X), n, replace=False))]
+
+
+def _start(X, n_clusters, rng):
+    """Rows to start from.
+
+    They are spread out by k-means++ (Arthur & Vassilvitskii, 2007) on a sample,
+    which lowers the inertia of sub-vectors of SIFT by 2 to 15 %.  For 1000
+    centres in 128 features it lowers it by 0.3 % and takes as long as 50 rounds:
+    so large a start is drawn at random.
+    """
+    if SPREAD_ROWS * n_clusters**2 * X.shape[1] > SPREAD_CELLS:
+        return X[rng.choice(len(X), n_clusters, replace=False)]
+    X = sample(X, SPREAD_ROWS * n_clusters, rng)
+    chosen = [rng.randint(len(X))]
+    gaps = np.full(len(X), np.inf)
+    for draw in rng.random_sample(n_clusters - 1):
+        np.minimum(gaps, _gaps(X, X[chosen[-1]]), out=gaps)
+        total = np.cumsum(gaps)
+        at = np.searchsorted(total, draw * total[-1], side="right")
+        chosen.append(min(at, len(X) - 1))
+    return X[chosen]
+
+
+def _gaps(X, Y):
+    """Squared distances, in float64 and in an order of terms that never changes."""
+    return np.square(X.astype(np.float64) - Y).sum(axis=1)
+
+
+def assign(X, centroids):
+    """Label of the nearest centre, int32, for every row; of equal ones the first."""
+    n, d = X.shape
+    block = max(1, CELLS // len(centroids))
+    middle = centroids.mean(axis=0)  # near it products are small and round less
+    near = centroids - middle
+    halves = np.einsum("ij,ij->i", near, near) / 2
+    reach = np.sqrt(2 * halves.max())
+    # One product scores |c|^2 / 2 - <x, c>: x is followed by a 1.
+    weights = np.vstack([-near.T, halves]).astype(np.float32)
+    rows = np.ones((min(block, n), d + 1), np.float32)
+    scores = np.empty((len(rows), len(centroids)), np.float32)
+    labels = np.empty(n, np.int32)
+    for lo in range(0, n, block):
+        part = X[lo : lo + block]
+        x, of_part = rows[: len(part)], scores[: len(part)]
+        np.subtract(part, middle, out=x[:, :d])
+        sizes = np.sqrt(np.einsum("ij,ij->i", x[:, :d], x[:, :d]))
+        # Two scores err by at most d + 6 roundings each.
+        error = 2 * (d + 6) * ULP * reach * (sizes + reach)
+        np.matmul(x, weights, out=of_part)
+        labels[lo : lo + block] = _nearest(part, centroids, of_part, error)
+    return labels
+
+
+def _nearest(X, centroids, scores, error):
+    """Labels of the lowest scores; those less than ``error`` apart are compared."""
+    each = np.arange(len(X))
+    labels = scores.argmin(axis=1)
+    low = scores[each, labels]
+    scores[each, labels] = np.inf
+    # Of NumPy's reductions of rows argmin is the fastest: half the time of min.
+    second = scores[each, scores.argmin(axis=1)]
+    unsure = np.flatnonzero(second <= low + error)
+    if len(unsure):
+        scores[each, labels] = low
+        i, c = np.nonzero(scores[unsure] <= (low + error)[unsure, None])
+        exact = np.full((len(unsure), len(centroids)), np.inf)
+        exact[i, c] = _gaps(X[unsure[i]], centroids[c])
+        labels[unsure] = exact.argmin(axis=1)
+    return labels
+
+
+def means(X, labels, centroids):
+    """Means of the rows of every label; a label without rows takes a far row."""
+    counts = np.bincount(labels, minlength=len(centroids))
+    some = counts > 0
+    moved = centroids.astype(np.float32)
+    for j, feature in enumerate(X.T):
+        sums = np.bincount(labels, feature, minlength=len(centroids))
+        moved[some, j] = sums[some] / counts[some]
+    empty = np.flatnonzero(~some)
+    if len(empty):
+        gaps = _gaps(X, moved[labels])
+        far = np.argsort(-gaps, kind="stable")[: len(empty)]
+        far = far[gaps[far] > 0]
+        moved[empty[: len(far)]] = X[far]
+    return moved

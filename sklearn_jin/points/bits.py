@@ -1,0 +1,61 @@
+"""Codes of one bit a feature, compared by the bits that differ."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sklearn_jin._memory import LINE, aligned_codes, frozen
+from sklearn_jin._simd import differing_bits, prefetch
+from sklearn_jin.points import ask, exact, fetch, look, score, take, view
+from sklearn_jin.points.planes import pack
+
+
+class Bits(NamedTuple):
+    """Rows whose score is how many bits differ from those of the query."""
+
+    codes: np.ndarray  # (n, stride) uint8: eight features a byte; rows end in zeros
+    center: np.ndarray  # (d,) float32: above it a feature's bit is 1
+
+
+def bits(codes, center):
+    """The record of compact ``codes`` (n, ceil(d / 8))."""
+    return Bits(aligned_codes(codes), frozen(np.asarray(center, np.float32)))
+
+
+@ask.register(Bits)
+def ask_bits(points, queries):
+    packed = pack(queries[:, : len(points.center)] > points.center, 1)
+    asked = np.zeros((len(queries), points.codes.shape[1]), np.uint8)
+    asked[:, : packed.shape[1]] = packed
+    return frozen(asked)
+
+
+@take.register(Bits)
+def take_bits(points, ids):
+    return points._replace(codes=aligned_codes(points.codes[ids]))
+
+
+@fetch.register(Bits)
+def fetch_bits(points, i):
+    prefetch(points.codes, i, (points.codes.shape[1] + LINE - 1) // LINE)
+
+
+@view.register(Bits)
+def view_bits(points, n):
+    return np.zeros((n, points.codes.shape[1]), np.uint8)
+
+
+@look.register(Bits)
+def look_bits(points, views, v, queries, q):
+    for j in range(queries.shape[1]):
+        views[v, j] = queries[q, j]
+
+
+@score.register(Bits)
+def score_bits(points, views, v, i):
+    return np.float32(differing_bits(points.codes, i, views, v))
+
+
+@exact.register(Bits)
+def exact_bits(points, queries, q, i):
+    return np.float64(differing_bits(points.codes, i, queries, q))

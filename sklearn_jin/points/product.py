@@ -1,0 +1,305 @@
+"""Product codes: a byte, or half of one, for each of ``m`` sub-vectors.
+
+A row is stood for by a centroid per sub-vector.  A query is turned into a
+table, what each centroid would add to the score, and a score is the sum of
+``m`` of its entries (Jegou, Douze & Schmid 2011, asymmetric distance): of
+float32, and the same whatever the batch.  Product8 and Product4 estimate the
+squared L2 distance, the others 2 less the inner product with rows of length 1
+at most.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sklearn_jin._jit import kernel, piece
+from sklearn_jin._memory import LINE, aligned_codes, frozen
+from sklearn_jin._simd import prefetch
+from sklearn_jin.points import (
+    ask,
+    exact,
+    fetch,
+    look,
+    nibbles,
+    score,
+    tables,
+    take,
+    view,
+)
+
+FAR = 4.0  # times the mean of its table is no entry of a near code
+ROTATED_ROWS = 4096  # at a time: their float64 copies stay small
+
+
+class Product8(NamedTuple):
+    """Codes of a byte a sub-vector, under squared L2."""
+
+    codes: np.ndarray  # (n, stride) uint8, a sub-vector a byte; rows end in zeros
+    codebooks: np.ndarray  # (m, sub_width, K) float32; short sub-vectors end in zeros
+    starts: (
+        np.ndarray
+    )  # (m + 1,) int64, first feature of each sub-vector; the last is d
+    rotation: np.ndarray  # (d, d) float32, rows times it are coded; or (0, 0)
+
+
+class Product4(NamedTuple):
+    """Codes of half a byte a sub-vector, under squared L2.
+
+    Byte ``t`` has sub-vector ``t`` in its low half and ``t + ceil(m / 2)`` in
+    its high one, which is 0 where there is no such sub-vector.
+    """
+
+    codes: np.ndarray  # (n, stride) uint8, two sub-vectors a byte; rows end in zeros
+    codebooks: np.ndarray  # as in Product8, with K = 16
+    starts: np.ndarray
+    rotation: np.ndarray
+
+
+class Product8Dot(NamedTuple):
+    """As Product8, under the inner product."""
+
+    codes: np.ndarray
+    codebooks: np.ndarray
+    starts: np.ndarray
+    rotation: np.ndarray
+
+
+class Product4Dot(NamedTuple):
+    """As Product4, under the inner product."""
+
+    codes: np.ndarray
+    codebooks: np.ndarray
+    starts: np.ndarray
+    rotation: np.ndarray
+
+
+KINDS = {
+    (8, "Raw"): Product8,
+    (4, "Raw"): Product4,
+    (8, "Dot"): Product8Dot,
+    (4, "Dot"): Product4Dot,
+}
+
+
+def rotate(X, rotation):
+    """``X @ rotation``, float32.
+
+    Rounded from float64, for a product in float32 rounds a row by its place in
+    the batch, and a code could follow.
+    """
+    rotation = rotation.astype(np.float64)
+    rotated = np.empty(X.shape, np.float32)
+    for lo in range(0, len(X), ROTATED_ROWS):
+        part = slice(lo, lo + ROTATED_ROWS)
+        rotated[part] = X[part].astype(np.float64) @ rotation
+    return rotated
+
+
+def pack(codes):
+    """Bytes (n, ceil(m / 2)) of codes (n, m) below 16, as Product4 has them."""
+    half = (codes.shape[1] + 1) // 2
+    packed = codes[:, :half].copy()
+    packed[:, : codes.shape[1] - half] |= codes[:, half:] << 4
+    return packed
+
+
+def unpack(packed, m):
+    """Codes (n, m) of bytes that ``pack`` made."""
+    return np.hstack([packed & 15, packed >> 4])[:, :m]
+
+
+@nibbles.register(Product4)
+@nibbles.register(Product4Dot)
+def product_nibbles(points):
+    return points.codes[:, : (len(points.codebooks) + 1) // 2], None
+
+
+@tables.register(Product4)
+@tables.register(Product4Dot)
+def product_tables(points, queries):
+    n, dot = len(queries), isinstance(points, Product4Dot)
+    entries = view_table(points, n)
+    (fill_all_dot if dot else fill_all_l2)(
+        points.codebooks, points.starts, queries, entries
+    )
+    entries = entries.reshape(n, 2, -1, 16).transpose(0, 2, 1, 3)
+    outer, inner = np.full(n, 2.0 * dot, np.float32), np.zeros(n, np.float32)
+    return entries, outer, inner, np.inf if dot else FAR
+
+
+def ask_rotated(points, queries):
+    queries = queries[:, : points.starts[-1]]
+    if points.rotation.size:
+        return frozen(rotate(queries, points.rotation))
+    return frozen(np.ascontiguousarray(queries))
+
+
+def take_codes(points, ids):
+    return points._replace(codes=aligned_codes(points.codes[ids]))
+
+
+def fetch_codes(points, i):
+    prefetch(points.codes, i, (points.codes.shape[1] + LINE - 1) // LINE)
+
+
+def view_table(points, n):
+    """Tables of an even number of sub-vectors: what is not there adds 0."""
+    m, _, K = points.codebooks.shape
+    return np.zeros((n, ((m + 1) & -2) * K), np.float32)
+
+
+def look_l2(points, views, v, queries, q):
+    fill_l2(points.codebooks, points.starts, queries, q, views, v)
+
+
+def look_dot(points, views, v, queries, q):
+    fill_dot(points.codebooks, points.starts, queries, q, views, v)
+
+
+@kernel
+def fill_l2(codebooks, starts, queries, q, views, v):
+    """Squared distances of the sub-vectors of a query to their centroids.
+
+    Centroid by centroid the compiler makes no vectors: 35 us instead of 4.5
+    for 32 sub-vectors of 4 features and 256 centroids each.
+    """
+    m, _, K = codebooks.shape
+    for s in range(m):
+        table = views[v, s * K : (s + 1) * K]
+        table[:] = 0
+        for j in range(starts[s], starts[s + 1]):
+            feature, places = queries[q, j], codebooks[s, j - starts[s]]
+            for c in range(K):
+                gap = feature - places[c]
+                table[c] += gap * gap
+
+
+@kernel
+def fill_all_l2(codebooks, starts, queries, tables):
+    """``fill_l2`` of every query."""
+    for q in range(len(queries)):
+        fill_l2(codebooks, starts, queries, q, tables, q)
+
+
+@kernel
+def fill_all_dot(codebooks, starts, queries, tables):
+    """``fill_dot`` of every query."""
+    for q in range(len(queries)):
+        fill_dot(codebooks, starts, queries, q, tables, q)
+
+
+@kernel
+def fill_dot(codebooks, starts, queries, q, views, v):
+    """Inner products of the sub-vectors of a query with their centroids, negated."""
+    m, _, K = codebooks.shape
+    for s in range(m):
+        table = views[v, s * K : (s + 1) * K]
+        table[:] = 0
+        for j in range(starts[s], starts[s + 1]):
+            feature, places = queries[q, j], codebooks[s, j - starts[s]]
+            for c in range(K):
+                table[c] -= feature * places[c]
+
+
+for kind in (Product8, Product4, Product8Dot, Product4Dot):
+    ask.register(kind, ask_rotated)
+    take.register(kind, take_codes)
+    fetch.register(kind, fetch_codes)
+    view.register(kind, view_table)
+
+for kind in (Product8, Product4):
+    look.register(kind, look_l2)
+
+for kind in (Product8Dot, Product4Dot):
+    look.register(kind, look_dot)
+
+
+# Four sums, so that no addition waits for the one before.
+@piece
+def _sum8(codes, i, m, views, v):
+    a = b = c = d = np.float32(0)
+    for t in range(0, m - 3, 4):
+        a += views[v, 256 * t + np.int64(codes[i, t])]
+        b += views[v, 256 * t + 256 + np.int64(codes[i, t + 1])]
+        c += views[v, 256 * t + 512 + np.int64(codes[i, t + 2])]
+        d += views[v, 256 * t + 768 + np.int64(codes[i, t + 3])]
+    for t in range(m & -4, m):
+        a += views[v, 256 * t + np.int64(codes[i, t])]
+    return (a + b) + (c + d)
+
+
+@piece
+def _sum4(codes, i, m, views, v):
+    a = b = c = d = np.float32(0)
+    half = (m + 1) >> 1
+    high = 16 * half  # where the table of the high halves starts
+    for t in range(0, half - 1, 2):
+        one, two = np.int64(codes[i, t]), np.int64(codes[i, t + 1])
+        a += views[v, 16 * t + (one & 15)]
+        b += views[v, high + 16 * t + (one >> 4)]
+        c += views[v, 16 * t + 16 + (two & 15)]
+        d += views[v, high + 16 * t + 16 + (two >> 4)]
+    for t in range(half & -2, half):
+        one = np.int64(codes[i, t])
+        a += views[v, 16 * t + (one & 15)]
+        b += views[v, high + 16 * t + (one >> 4)]
+    return (a + b) + (c + d)
+
+
+@score.register(Product8)
+def score8(points, views, v, i):
+    return max(_sum8(points.codes, i, len(points.codebooks), views, v), np.float32(0))
+
+
+@score.register(Product4)
+def score4(points, views, v, i):
+    return max(_sum4(points.codes, i, len(points.codebooks), views, v), np.float32(0))
+
+
+@score.register(Product8Dot)
+def score8_dot(points, views, v, i):
+    return np.float32(2) + _sum8(points.codes, i, len(points.codebooks), views, v)
+
+
+@score.register(Product4Dot)
+def score4_dot(points, views, v, i):
+    return np.float32(2) + _sum4(points.codes, i, len(points.codebooks), views, v)
+
+
+@piece
+def _code(points, i, s):
+    """The centroid of sub-vector ``s`` of row ``i``."""
+    if points.codebooks.shape[2] == 16:
+        half = (len(points.codebooks) + 1) >> 1
+        byte = np.int64(points.codes[i, s % half])
+        return byte >> 4 if s >= half else byte & 15
+    return np.int64(points.codes[i, s])
+
+
+def exact_l2(points, queries, q, i):
+    total = 0.0
+    for s in range(len(points.codebooks)):
+        c, first = _code(points, i, s), points.starts[s]
+        for j in range(first, points.starts[s + 1]):
+            place = np.float64(points.codebooks[s, j - first, c])
+            gap = np.float64(queries[q, j]) - place
+            total += gap * gap
+    return total
+
+
+def exact_dot(points, queries, q, i):
+    """Minus the inner product: the only score that may be negative."""
+    total = 0.0
+    for s in range(len(points.codebooks)):
+        c, first = _code(points, i, s), points.starts[s]
+        for j in range(first, points.starts[s + 1]):
+            place = np.float64(points.codebooks[s, j - first, c])
+            total -= np.float64(queries[q, j]) * place
+    return total
+
+
+for kind in (Product8, Product4):
+    exact.register(kind, exact_l2)
+
+for kind in (Product8Dot, Product4Dot):
+    exact.register(kind, exact_dot)

@@ -1,0 +1,148 @@
+"""Vectors on one grid of 256 or 16 levels, under squared L2.
+
+All features share the grid, so the score is a sum of squared integers and a
+code needs no factors: 128 features of 4 bits are one cache line.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sklearn_jin._jit import kernel
+from sklearn_jin._memory import LINE, aligned_codes, frozen
+from sklearn_jin._simd import gaps4, gaps8, prefetch
+from sklearn_jin.points import (
+    ask,
+    exact,
+    fetch,
+    look,
+    nibbles,
+    score,
+    tables,
+    take,
+    view,
+)
+
+FAR = 4.0  # times the mean of its table is no entry of a near code
+REACH = 1024  # levels that a query may lie beyond the grid; farther is cut
+SQUARES = 2.0**33  # sum of squared gaps that 32 bits hold, in four parts at least
+
+
+class Scalar8(NamedTuple):
+    """Codes of 8 bits a feature."""
+
+    codes: np.ndarray  # (n, stride) uint8: two features a word, rows end in zeros
+    grid: np.ndarray  # (3,) float32: level 0, the gap to the next, the features
+
+
+class Scalar4(NamedTuple):
+    """Codes of 4 bits a feature, which stand for every 16th of 256 levels."""
+
+    codes: np.ndarray  # as in Scalar8, four features a word
+    grid: np.ndarray
+
+
+def scalar(codes, bits, low, step):
+    """The record of compact ``codes`` of 4 or 8 bits; all of ``low`` are equal."""
+    kind, level_step = (Scalar8, step) if bits == 8 else (Scalar4, step / 16)
+    grid = np.array([low[0], level_step, len(low)], np.float32)
+    return kind(aligned_codes(codes), frozen(grid))
+
+
+def ask_features(points, queries):
+    return frozen(np.ascontiguousarray(queries[:, : int(points.grid[2])]))
+
+
+def take_codes(points, ids):
+    return points._replace(codes=aligned_codes(points.codes[ids]))
+
+
+def fetch_codes(points, i):
+    prefetch(points.codes, i, (points.codes.shape[1] + LINE - 1) // LINE)
+
+
+for kind in (Scalar8, Scalar4):
+    ask.register(kind, ask_features)
+    take.register(kind, take_codes)
+    fetch.register(kind, fetch_codes)
+
+
+@view.register(Scalar8)
+def view8(points, n):
+    return np.zeros((n, points.codes.shape[1]), np.int16)
+
+
+@view.register(Scalar4)
+def view4(points, n):
+    return np.zeros((n, 2 * points.codes.shape[1]), np.int16)
+
+
+@kernel
+def reach_of(d):
+    """Levels that a query of ``d`` features may lie beyond the grid."""
+    return np.float32(max(0.0, min(np.sqrt(SQUARES / d) - 256, np.float64(REACH))))
+
+
+@look.register(Scalar8)
+def look8(points, views, v, queries, q):
+    low, step, words = points.grid[0], points.grid[1], points.codes.shape[1] >> 1
+    reach = reach_of(queries.shape[1])
+    for j in range(queries.shape[1]):
+        level = min(max((queries[q, j] - low) / step, -reach), 255 + reach)
+        views[v, (j & 1) * words + (j >> 1)] = np.int16(np.rint(level))
+
+
+@look.register(Scalar4)
+def look4(points, views, v, queries, q):
+    low, step, words = points.grid[0], points.grid[1], points.codes.shape[1] >> 1
+    reach = reach_of(queries.shape[1])
+    for j in range(queries.shape[1]):
+        level = min(max((queries[q, j] - low) / step, -reach), 255 + reach)
+        views[v, (j & 3) * words + (j >> 2)] = np.int16(np.rint(level))
+
+
+@score.register(Scalar8)
+def score8(points, views, v, i):
+    gaps = gaps8(points.codes, i, 0, points.codes.shape[1] >> 1, views, v, 0)
+    return points.grid[1] * points.grid[1] * gaps
+
+
+@score.register(Scalar4)
+def score4(points, views, v, i):
+    gaps = gaps4(points.codes, i, 0, points.codes.shape[1] >> 1, views, v, 0)
+    return points.grid[1] * points.grid[1] * gaps
+
+
+@nibbles.register(Scalar4)
+def nibbles4(points):
+    return points.codes[:, : (int(points.grid[2]) + 1) // 2], None
+
+
+@tables.register(Scalar4)
+def tables4(points, queries):
+    (low, step, d), n = points.grid, len(queries)
+    entries = np.zeros((n, -(-int(d) // 2) * 2, 16), np.float32)
+    levels = low + 16 * step * np.arange(16, dtype=np.float32)
+    queries = np.clip(queries, low - REACH * step, low + (255 + REACH) * step)
+    entries[:, : int(d)] = (queries[:, :, None] - levels) ** 2
+    zeros = np.zeros(n, np.float32)
+    return entries.reshape(n, -1, 2, 16), zeros, zeros, FAR
+
+
+@exact.register(Scalar8)
+def exact8(points, queries, q, i):
+    low, step, total = np.float64(points.grid[0]), np.float64(points.grid[1]), 0.0
+    for j in range(queries.shape[1]):
+        gap = np.float64(queries[q, j]) - low - step * points.codes[i, j]
+        total += gap * gap
+    return total
+
+
+@exact.register(Scalar4)
+def exact4(points, queries, q, i):
+    low, step, total = np.float64(points.grid[0]), np.float64(points.grid[1]), 0.0
+    for j in range(queries.shape[1]):
+        level = (points.codes[i, j >> 1] >> (4 * (j & 1)) & 15) << 4
+        gap = np.float64(queries[q, j]) - low - step * level
+        total += gap * gap
+    return total

@@ -1,0 +1,1 @@
+"""Quantizers: transformers that make short codes of vectors."""
