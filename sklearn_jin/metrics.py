@@ -40,6 +40,11 @@ class Euclidean:
         self.scale_ = _safe_scale(X.min(axis=0), X.max(axis=0), self.shift_)
         return self
 
+    @property
+    def width_(self):
+        """Numbers of a prepared row, without its padding."""
+        return self.d_
+
     def rows(self, X):
         """Prepared rows, read-only float32 of shape (n_samples, width)."""
         return self._prepare(X, self._columns)
@@ -134,13 +139,18 @@ class Cosine(Euclidean):
 
     def fit(self, X):
         self.d_ = X.shape[1]
-        self.any_zero_ = not self._norms(self._center(X)).all()
+        self.any_zero_ = not _lengths(self._center(X)).all()
         return self
 
+    @property
+    def width_(self):
+        return self.d_ + self.any_zero_
+
     def ask(self, X):
-        zero = self._norms(self._center(X)) == 0
+        queries = self._prepare(X, self._query_columns)
+        zero = ~queries.any(axis=1)
         finish = partial(self._finish, zero=zero if zero.any() else None)
-        return self._prepare(X, self._query_columns), finish
+        return queries, finish
 
     def ask_own(self, rows):
         return self.ask(rows[:, : self.d_]) if self.any_zero_ else (rows, self._finish)
@@ -157,9 +167,6 @@ class Cosine(Euclidean):
     def _center(self, X):
         return X
 
-    def _norms(self, X):
-        return np.sqrt(np.einsum("ij,ij->i", X, X, dtype=np.float64))
-
     def _columns(self, X):
         # |x - y|^2 = 2 - 2 cos on the sphere.  A coordinate of their own puts
         # rows of zeros at squared distance 2 from all others.
@@ -168,7 +175,7 @@ class Cosine(Euclidean):
 
     def _query_columns(self, X):
         X = self._center(X)
-        norms = self._norms(X)[:, None]
+        norms = _lengths(X)[:, None]
         unit = np.where(norms == 0, 0.0, X / np.where(norms == 0, 1.0, norms))
         return (unit, np.zeros((len(X), 1))) if self.any_zero_ else (unit,)
 
@@ -187,7 +194,7 @@ class Correlation(Cosine):
     def _center(self, X):
         centered = X - X.mean(axis=1, dtype=np.float64, keepdims=True)
         # Of a constant row its mean's rounding is left, which has no direction.
-        noise = self._norms(centered) <= NOISE * self._norms(X)
+        noise = _lengths(centered) <= NOISE * _lengths(X)
         centered[noise] = 0
         return centered
 
@@ -201,7 +208,7 @@ class InnerProduct(Euclidean):
     def fit(self, X):
         # Scaled by a power of two, which is exact, to lengths of at most 1.
         self.d_, self.shift_ = X.shape[1], None
-        self.scale_ = float(1 / _power_above(np.sqrt(_squares(X).max())))
+        self.scale_ = float(1 / _power_above(_lengths(X).max()))
         return self
 
     def ask(self, X):
@@ -218,11 +225,16 @@ class InnerProduct(Euclidean):
         return self.ask(self.restore(rows))
 
     def _powers(self, X):
-        return _power_above(np.sqrt(_squares(X)))[:, None]
+        return _power_above(_lengths(X))[:, None]
 
 
-def _squares(X):
+def squares(X):
+    """Squared lengths of the rows of ``X``, float64."""
     return np.einsum("ij,ij->i", X, X, dtype=np.float64)
+
+
+def _lengths(X):
+    return np.sqrt(squares(X))
 
 
 def _power_above(length):

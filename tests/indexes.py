@@ -1,9 +1,13 @@
 """Every public index, for the tests of what all indexes promise."""
 
+import os
+
 import numpy as np
+import pytest
 from sklearn.base import BaseEstimator
 
 import sklearn_jin
+from sklearn_jin import ScalarQuantizer
 from sklearn_jin.metrics import METRICS
 
 
@@ -19,12 +23,28 @@ def classes():
     ]
 
 
+# Few rows are found exactly on codes too, if all of them are candidates.
+# Not where kernels are plain Python, which takes minutes: test_codes.py does then.
+PLAIN = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+CODES = [] if PLAIN else ["auto", ScalarQuantizer(n_bits=4)]
+ALL = 1000
+CODED = {"euclidean", "cosine", "inner_product"}  # and others are prepared alike
+
+
 def settings():
-    """One estimator of every class, and one that does not scan even the fewest rows."""
+    """One estimator of every class, and one that does not scan even the fewest rows.
+
+    And, where there are codes, such as search on them.
+    """
     for c in classes():
         yield repeatable(c())
-        if "exact_threshold" in c().get_params():
-            yield repeatable(c(exact_threshold=0))
+        params = c().get_params()
+        graph = {"exact_threshold": 0} if "exact_threshold" in params else {}
+        if graph:
+            yield repeatable(c(**graph))
+        if "quantizer" in params:
+            for quantizer in CODES:
+                yield repeatable(c(quantizer=quantizer, rerank=ALL, **graph))
 
 
 def measured():
@@ -33,7 +53,9 @@ def measured():
         if hasattr(index, "transform"):
             continue
         for metric in metrics(index):
-            yield type(index)(**{**index.get_params(), "metric": metric})
+            if index.get_params().get("quantizer") and metric not in CODED:
+                continue
+            yield type(index)(**{**index.get_params(deep=False), "metric": metric})
 
 
 def transformers():
@@ -49,15 +71,29 @@ def repeatable(index):
 
 
 def metrics(index):
-    """Names of the metrics that ``index`` serves."""
+    """Names of the metrics that ``index`` serves, with codes if it has a quantizer."""
     served = index._parameter_constraints["metric"][0].options
-    return [name for name in METRICS if name in served]
+    codes = getattr(index, "quantizer", None) not in (None, "auto")
+    return [
+        name
+        for name in METRICS
+        if name in served and (not codes or METRICS[name].kind in ("Raw", "Dot"))
+    ]
+
+
+def under(index, metric):
+    """``index`` with ``metric``; a test is skipped that asks for one it lacks."""
+    if metric not in metrics(index):
+        pytest.skip(f"no codes serve metric={metric!r}")
+    return index.set_params(metric=metric)
 
 
 def name(index):
     """Short and unique among the above."""
     params = index.get_params()
     words = [] if params.get("exact_threshold", 1) else ["graph"]
+    if codes := params.get("quantizer"):
+        words += [f"{codes.n_bits}bits" if hasattr(codes, "n_bits") else codes]
     words += [params["metric"]] if params["metric"] != "minkowski" else []
     return "-".join([type(index).__name__, *words])
 

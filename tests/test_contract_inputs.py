@@ -192,7 +192,7 @@ def test_an_unknown_metric_is_answered_with_all_that_are_known(index, X):
     ],
 )
 def test_other_names_of_a_metric_are_that_metric(index, X, alias, name):
-    expected = index.set_params(metric=name).fit(X).kneighbors()
+    expected = indexes.under(index, name).fit(X).kneighbors()
     params = {"metric": "minkowski", "p": 2, **alias}
     assert_same(index.set_params(**params).fit(X).kneighbors(), expected)
     assert index.effective_metric_ == name

@@ -45,7 +45,7 @@ def test_of_many_rows_most_are_found_and_none_beyond(neighbors, many, radius):
 
 @pytest.mark.parametrize("metric", EXACT)
 def test_the_boundary_belongs_to_the_ball(index, metric):
-    ids = index.set_params(metric=metric).fit(LINE).radius_neighbors([[5.0]], 2)[1]
+    ids = indexes.under(index, metric).fit(LINE).radius_neighbors([[5.0]], 2)[1]
     assert_array_equal(np.sort(ids[0]), [3, 4, 5, 6, 7])
 
 

@@ -5,12 +5,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from sklearn_jin._memory import frozen
+from sklearn_jin._memory import aligned, aligned_empty, frozen
 from sklearn_jin._threads import run
 from sklearn_jin.build.link import add_edges, bound_degrees, connect, merge, reverse
 from sklearn_jin.build.prune import prune_rows
 from sklearn_jin.points import spaces, take
-from sklearn_jin.search.layers import Layers, visit
+from sklearn_jin.search.layers import NO_END, Layers, visit
 
 BATCH_SHARE = 50  # a batch holds at most one 50th of the rows: larger ones cost recall
 MIN_BATCH = 32
@@ -69,7 +69,8 @@ def build(points, M, ef_construction, alpha, order, n_threads, progress=silent):
         neighbors = merge(neighbors, other.neighbors)
     n_unreachable = connect(neighbors, order[0])
     landmarks = take(points, graphs[0].members)
-    graph = graphs[0]._replace(neighbors=frozen(neighbors), landmarks=landmarks)
+    neighbors = frozen(aligned(neighbors))
+    graph = graphs[0]._replace(neighbors=neighbors, landmarks=landmarks)
     return graph, n_unreachable
 
 
@@ -106,7 +107,7 @@ def _grow(points, M, ef_construction, alpha, order, sizes, stops, n_threads, ste
             layers, points, neighbors, degrees, order[lo:hi], M, ef, alpha, n_threads
         )
         step()
-    bounded = np.empty((n, width), np.int32)
+    bounded = aligned_empty(n, width, np.int32)
     nodes = np.arange(n, dtype=np.int32)
 
     def bound(lo, hi):
@@ -121,13 +122,13 @@ def _insert(layers, points, neighbors, degrees, nodes, M, ef, alpha, n_threads):
     rows = np.empty((len(nodes), 2 * M), np.int32)
     counts = np.empty(len(nodes), np.int32)
 
-    def select(chunk, queries, scores, ids):
+    def select(chunk, scores, ids):
         kept = np.empty((len(chunk), 2 * M), np.int32)
         n_kept = np.empty(len(chunk), np.int32)
         prune_rows(points, nodes[chunk], ids, scores, 2 * M, alpha, kept, n_kept)
         rows[chunk], counts[chunk] = kept, n_kept
 
-    visit(layers, points, points.X[nodes], ef, ef, n_threads, select)
+    visit(layers, points, points.X, nodes, ef, (ef, 1, NO_END), n_threads, select)
     neighbors[nodes, : 2 * M], degrees[nodes] = rows, counts
     sources, starts, targets = reverse(nodes, rows)
 

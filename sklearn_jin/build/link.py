@@ -4,6 +4,7 @@ import numpy as np
 
 from sklearn_jin._jit import kernel
 from sklearn_jin.build.prune import prune, rank_candidates
+from sklearn_jin.search.beam import places
 
 
 def reverse(nodes, rows):
@@ -39,7 +40,7 @@ def add_edges(
     for s in range(lo, hi):
         most = max(most, degrees[sources[s]] + starts[s + 1] - starts[s])
     ids, sorted_ids = np.empty(most, np.int32), np.empty(most, np.int32)
-    scores, keys = np.empty(most, np.float32), np.empty(most + 8, np.uint64)
+    scores, keys = np.empty(most, np.float32), np.empty(places(most), np.uint64)
     for s in range(lo, hi):
         source, n = sources[s], degrees[sources[s]]
         new = starts[s + 1] - starts[s]
@@ -63,7 +64,7 @@ def bound_degrees(points, neighbors, nodes, width, alpha, rows, lo, hi):
     """Write the edges of ``nodes[lo:hi]`` to ``rows``, at most ``width`` of each."""
     breadth = neighbors.shape[1]
     ids, scores = np.empty(breadth, np.int32), np.empty(breadth, np.float32)
-    keys = np.empty(breadth + 8, np.uint64)
+    keys = np.empty(places(breadth), np.uint64)
     for i in range(lo, hi):
         node, n = nodes[i], 0
         while n < breadth and neighbors[node, n] >= 0:

@@ -4,7 +4,7 @@ import numpy as np
 
 from sklearn_jin._jit import kernel
 from sklearn_jin.points import between, fetch
-from sklearn_jin.search.beam import NO_KEY, id_of, key_of, put, score_of
+from sklearn_jin.search.beam import NO_KEY, id_of, key_of, places, put, score_of
 
 AHEAD = 4  # candidates whose vectors are asked for before they are compared
 
@@ -59,8 +59,9 @@ def prune_rows(points, nodes, ids, scores, width, alpha, rows, counts):
 
 @kernel
 def rank_candidates(points, node, ids, n, keys, sorted_ids, sorted_scores):
-    """Sort ``n`` candidates of ``node`` by (score, id); ``keys`` has 8 places more."""
-    keys[: n + 8] = NO_KEY
+    """Sort ``n`` candidates of ``node`` by (score, id); ``keys`` has ``places(n)``."""
+    for j in range(places(n)):
+        keys[j] = NO_KEY
     for j in range(min(AHEAD, n)):
         fetch(points, ids[j])
     for j in range(n):

@@ -19,7 +19,6 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import _to_object_array, check_is_fitted, validate_data
 
-from sklearn_jin import __version__
 from sklearn_jin._compat import (
     CallbackSupportMixin,
     Interval,
@@ -30,10 +29,19 @@ from sklearn_jin._compat import (
 )
 from sklearn_jin._memory import settled
 from sklearn_jin._threads import count_threads
+from sklearn_jin._version import __version__
 from sklearn_jin.metrics import ALIASES, FLOAT32_MAX, METRICS, effective_metric
+from sklearn_jin.neighbors._codes import (
+    CODED,
+    decoded,
+    default_rerank,
+    encode,
+    stored,
+)
 from sklearn_jin.neighbors._progress import watch
 
-FIRST_RADIUS_K = 32  # neighbours first asked for within a radius; doubled until enough
+WIDEST_RERANK = 32  # candidates a neighbour of a scan that a bound ends, at most
+FIRST_RADIUS_K = 32  # neighbours first asked for within a radius; fourfold until enough
 
 
 class Neighbors(
@@ -48,6 +56,7 @@ class Neighbors(
         "p": [Interval(Real, 0, None, closed="right"), None],
         "metric_params": [dict, None],
         "n_jobs": [Integral, None],
+        **CODED,
     }
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -89,12 +98,14 @@ class Neighbors(
         self._metric = metric
         self.n_samples_fit_ = self._n_features_out = len(X)
         self.points_ = raw.KINDS[metric.kind](metric.rows(X))
+        self.quantizer_, self.codes_, self.slack_ = encode(self, metric)
         self.index_ = None
         if len(X) > self._exact_rows():
             self._build(partial(watch, self))
         else:
             with watch(self, 0):
                 pass
+        self.points_ = stored(self, metric.kind)
 
     def kneighbors(self, X=None, n_neighbors=None, return_distance=True):
         """Find the nearest of the fitted rows.
@@ -199,10 +210,13 @@ class Neighbors(
         Returns
         -------
         usage : dict of str to int
-            ``"points"``, the rows that are kept, and ``"index"``, all the rest.
+            ``"points"``, the rows that are kept, ``"codes"``, what is searched
+            instead of them, and ``"index"``, all the rest.
         """
         check_is_fitted(self)
-        return {"points": _n_bytes(self.points_), "index": _n_bytes(self.index_)}
+        codes = None if self.codes_ is self.points_ else self.codes_
+        parts = {"points": self.points_, "codes": codes, "index": self.index_}
+        return {name: _n_bytes(part) for name, part in parts.items()}
 
     # What an index adds or overrides.
 
@@ -218,12 +232,20 @@ class Neighbors(
         """Largest number of rows that are scanned rather than indexed."""
         return self.exact_threshold
 
+    def _scans_codes(self):
+        """Whether a scan is one of codes."""
+        return False
+
     # The rest.
 
     @property
     def _fit_X(self):
         """The fitted rows, as the metric sees them; scikit-learn asks for them."""
-        return self._metric.restore(self.points_.X)
+        return self._metric.restore(self._rows())
+
+    def _rows(self):
+        """The prepared rows, from codes as far as these tell."""
+        return decoded(self)
 
     def _validate(self, X, reset=False):
         """``X`` as a float array of two dimensions, within float32."""
@@ -278,14 +300,19 @@ class Neighbors(
     def _ask(self, X):
         """Prepared queries and the function that finishes scores."""
         if X is None:
-            return self._metric.ask_own(self.points_.X)
+            return self._metric.ask_own(self._rows())
         return self._metric.ask(self._validate(X))
 
     def _query(self, queries, k):
         """Exact scores (n_queries, k), ascending, and ids of ``k`` distinct points."""
-        from sklearn_jin.search.scan import scan
+        from sklearn_jin.search.scan import scan, scan_codes
 
         n_threads = count_threads(self.n_jobs)
+        if self.index_ is None and self._scans_codes():
+            rerank, slack = self._rerank_of_scan(k)
+            return scan_codes(
+                self.codes_, self.points_, queries, k, rerank, slack, n_threads
+            )
         if self.index_ is None:
             return scan(self.points_, queries, k, n_threads)
         scores, ids = self._search(queries, k, n_threads)
@@ -293,6 +320,28 @@ class Neighbors(
         if len(short):
             scores[short], ids[short] = scan(self.points_, queries[short], k, n_threads)
         return scores, ids
+
+    def _rerank(self, k, most):
+        """How many candidates, ``most`` at most, are scored exactly; and the slack.
+
+        See :func:`sklearn_jin.search.rerank.refine`.
+        """
+        if self.codes_ is None or self.codes_ is self.points_:
+            return k, np.inf
+        if self.rerank == "bound":
+            return min(max(k, most), self.n_samples_fit_), self.slack_
+        factor = default_rerank(self) if self.rerank is None else self.rerank
+        if not isinstance(factor, Real) or not factor >= 1:
+            raise ValueError(
+                f"rerank={factor!r} must be None, 'bound' or a number from 1 on"
+            )
+        return int(max(k, min(np.ceil(factor * k), most))), np.inf
+
+    def _rerank_of_scan(self, k):
+        """The same of a scan, which may propose all; fewer where the bound ends it."""
+        n = self.n_samples_fit_
+        widest = min(WIDEST_RERANK * k, n) if self.rerank == "bound" else n
+        return self._rerank(k, widest)
 
     def _within(self, queries, finish, radius):
         """Lists of the distances and the ids of the points within ``radius``."""
@@ -326,13 +375,18 @@ class Neighbors(
                 stacklevel=2,
             )
         super().__setstate__(state)
-        for name in ("points_", "index_"):
+        for name in ("points_", "codes_", "index_"):
             if name in vars(self):
                 setattr(self, name, settled(getattr(self, name)))
+        if getattr(self, "points_", self) is None:
+            self.points_ = self.codes_
 
     def __getstate__(self):
         """State to be pickled: the arrays, and the version that wrote them."""
-        return {**super().__getstate__(), "_sklearn_jin_version": __version__}
+        state = {**super().__getstate__(), "_sklearn_jin_version": __version__}
+        if state.get("codes_") is not None and state["codes_"] is state["points_"]:
+            state["points_"] = None  # written once
+        return state
 
 
 class NeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin):

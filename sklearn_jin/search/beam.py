@@ -10,7 +10,15 @@ import numpy as np
 
 from sklearn_jin._jit import kernel, piece
 from sklearn_jin._memory import LINE
-from sklearn_jin._simd import bits_float, count_below, float_bits, prefetch, shift_right
+from sklearn_jin._simd import (
+    below,
+    bits_float,
+    float_bits,
+    insert,
+    list_new,
+    lowest,
+    prefetch,
+)
 from sklearn_jin.points import fetch, look, score_many, view
 
 LANES = 4  # queries walked at a time
@@ -21,10 +29,10 @@ EXPANDED = np.uint64(1)
 ID_BITS = np.uint64(0x7FFFFFFF)
 NO_KEY = np.uint64(0xFFFFFFFFFFFFFFFF)
 INFINITE = np.uint64(0x7F800000 << 32)  # no key of a finite score is larger
-ONE, SIX, THIRTY_TWO = np.uint64(1), np.uint64(6), np.uint64(32)
+ONE, THIRTY_TWO = np.uint64(1), np.uint64(32)
 LOW_SIX = np.uint64(63)
 
-COUNTED = 64  # keys of a pool that are compared all at once
+COMPARED = 32  # scores that are compared with the worst of a pool at once
 
 
 @kernel
@@ -44,60 +52,65 @@ def score_of(key):
 
 
 @kernel
-def place(pool, base, size, key):
-    """Number of the ``size`` ascending keys from ``base`` on that are below ``key``.
+def end_of(key, reach):
+    """Score at which a walk ends: ``reach`` times that of ``key``, if there is one.
 
-    Up to seven places beyond the last key are read: they must exist and hold
-    ``NO_KEY``.
+    Of an estimate of 0 it is not known how small it is: it ends nothing.
     """
-    low, n = base, size
-    while n > COUNTED:
-        half = (n >> 4) << 3
-        low = low + half if pool[low + half - 1] < key else low
-        n -= half
-    return low - base + count_below(pool, low, (n + 7) & -8, key)
+    score = score_of(key)
+    return reach * score if score > 0 else np.float32(np.inf)
 
 
 @piece
 def put(pool, base, filled, room, key):
     """Insert ``key`` into the ascending pool of ``filled`` keys; return its rank.
 
-    The pool holds at most ``room`` keys: of as many the last drops out.
+    The pool holds at most ``room`` keys: of as many the last drops out.  It has
+    ``places(room)`` places, those without a key holding ``NO_KEY``.
     """
-    rank = place(pool, base, filled, key)
-    shift_right(pool, base + rank, min(filled, room - 1) - rank)
-    pool[base + rank] = key
-    return rank
+    return insert(pool, base, min(filled, room - 1), key)
 
 
 @kernel
-def walk(neighbors, points, queries, entries, ef, scores, ids):
-    """Fill ``scores`` and ``ids``, (n_queries, k), with the ``k`` nearest met.
+def places(room):
+    """Places of a pool of ``room`` keys: whole eights, and eight more to move into."""
+    return ((room + 7) & -8) + 8
+
+
+@kernel
+def walk(neighbors, points, queries, rows, entries, ef, near, reach, scores, ids):
+    """Fill ``scores`` and ``ids``, (n_rows, k), with the ``k`` nearest met.
 
     Malkov & Yashunin 2020, algorithm 2 (SEARCH-LAYER), from node
-    ``entries[q]`` for query ``q``.  The candidate heap ``C`` and the result
-    heap ``W`` are one ascending row of ``ef >= k`` keys, as in DiskANN.  Rows
-    of ``neighbors`` (n, width) end in -1s.  Places without a node, or whose
-    score is not finite, hold an infinite score and id -1.  Returns the numbers
-    of hops and of scores.
+    ``entries[q]`` for query ``queries[rows[q]]``.  The candidate heap ``C`` and
+    the result heap ``W`` are one ascending row of ``ef >= k`` keys, as in
+    DiskANN.  A walk also ends when the next node's score is above ``reach``
+    times that of the ``near``-th best (adaptive beam search, Al-Jazzazi et al.
+    2025), for which ``reach`` may be infinite.  Rows of ``neighbors``
+    (n, width) end in -1s.  Places without a node, or whose score is not finite,
+    hold an infinite score and id -1.  Returns the numbers of hops, of scores and
+    of insertions into the pools.
     """
     n_queries, k = ids.shape
     n_nodes, width = neighbors.shape
     lanes = min(LANES, n_queries)
-    words, stride = (n_nodes >> 6) + 1, (ef + 7) & -8
+    words, stride = (n_nodes >> 6) + 1, places(ef)
     row_lines = (4 * width + LINE - 1) // LINE
     views = view(points, lanes)
     pool = np.empty(lanes * stride, np.uint64)
     met = np.empty(lanes * words, np.uint64)  # a bit a node
     todo = np.empty(lanes * width, np.int32)  # asked for, to be scored
-    near = np.empty(width, np.float32)
+    arrived = np.empty((width + COMPARED - 1) // COMPARED * COMPARED, np.float32)
     n_todo = np.zeros(lanes, np.int64)  # -1: a row of neighbours was asked for
     size = np.zeros(lanes, np.int64)  # keys in the pool
     at = np.zeros(lanes, np.int64)  # keys before it are expanded
     query = np.arange(lanes)
-    upcoming, live, hops, n_scores = lanes, lanes, 0, 0
+    upcoming, live, hops, n_scores, n_kept = lanes, lanes, 0, 0, 0
     for lane in range(lanes):
-        _enter(points, queries, query[lane], views, lane, entries, pool, met, todo)
+        _enter(
+            points, queries, rows, query[lane], views, lane, lanes, entries,
+            pool, met, todo,
+        )  # fmt: skip
         n_todo[lane] = 1
     while live > 0:
         for lane in range(lanes):
@@ -106,11 +119,14 @@ def walk(neighbors, points, queries, entries, ef, scores, ids):
             base, first = lane * stride, lane * width
             if n_todo[lane] >= 0:
                 n_scores += n_todo[lane]
-                size[lane], at[lane] = _keep_near(
-                    points, views, lane, todo, first, n_todo[lane], near,
-                    pool, base, size[lane], ef, at[lane],
+                size[lane], at[lane], kept = _keep_near(
+                    points, views, lane, todo, first, n_todo[lane], arrived,
+                    pool, base, size[lane], ef, near, reach, at[lane],
                 )  # fmt: skip
-                if at[lane] < size[lane]:
+                n_kept += kept
+                next_score = score_of(pool[base + at[lane]])
+                far = end_of(pool[base + near - 1], reach)
+                if at[lane] < size[lane] and not next_score > far:
                     prefetch(neighbors, id_of(pool[base + at[lane]]), row_lines)
                     n_todo[lane] = -1
                     if lanes > 1:
@@ -122,8 +138,8 @@ def walk(neighbors, points, queries, entries, ef, scores, ids):
                         query[lane] = upcoming
                         upcoming += 1
                         _enter(
-                            points, queries, query[lane], views, lane, entries,
-                            pool, met, todo,
+                            points, queries, rows, query[lane], views, lane,
+                            lanes, entries, pool, met, todo,
                         )  # fmt: skip
                         n_todo[lane] = 1
                     else:
@@ -132,58 +148,47 @@ def walk(neighbors, points, queries, entries, ef, scores, ids):
             key = pool[base + at[lane]]
             pool[base + at[lane]] = key | EXPANDED
             hops += 1
-            n = _gather(neighbors, id_of(key), met, lane * words, todo, first)
+            n = list_new(neighbors, id_of(key), met, lane * words, todo, first)
             for j in range(n):
                 fetch(points, todo[first + j])
             n_todo[lane] = n
-    return hops, n_scores
+    return hops, n_scores, n_kept
 
 
 @piece
 def _keep_near(
-    points, views, v, todo, first, n, near, pool, base, filled, ef, least
+    points, views, v, todo, first, n, scores, pool, base, filled, ef, near, reach, least
 ):  # fmt: skip
     """Score the nodes that have arrived and keep those that are near enough.
 
-    Returns the number of keys in the pool, and that of the first ones which
-    are expanded.
+    Returns the number of keys in the pool, that of the first ones which are
+    expanded, and that of those that were inserted.
     """
-    score_many(points, views, v, todo, first, n, near)
-    for j in range(n):
-        key = key_of(near[j], todo[first + j])
-        if key < pool[base + ef - 1]:
-            least = min(least, put(pool, base, filled, ef, key))
-            filled = min(filled + 1, ef)
+    kept = 0
+    score_many(points, views, v, todo, first, n, scores)
+    for start in range(0, n, COMPARED):
+        # Neither what the pool has no room for nor what will not be expanded.
+        worst = score_of(pool[base + ef - 1])  # NaN while the pool is short
+        far = end_of(pool[base + near - 1], reach)
+        good = below(scores, start, worst if worst <= far else far)
+        if n - start < COMPARED:
+            good &= (np.uint32(1) << np.uint32(n - start)) - np.uint32(1)
+        while good != 0:
+            j = start + lowest(good)
+            good &= good - np.uint32(1)
+            key = key_of(scores[j], todo[first + j])
+            if key < pool[base + ef - 1]:  # which may be nearer by now
+                least = min(least, put(pool, base, filled, ef, key))
+                filled, kept = min(filled + 1, ef), kept + 1
     while least < filled and pool[base + least] & EXPANDED:
         least += 1
-    return filled, least
-
-
-@piece
-def _gather(neighbors, node, met, marks, todo, first):
-    """List the neighbours of ``node`` that were not met before; return their number.
-
-    Without a branch: whether a neighbour is new can not be foretold.
-    """
-    n = 0
-    for j in range(neighbors.shape[1]):
-        neighbor = neighbors[node, j]
-        if neighbor < 0:
-            break
-        word = marks + (np.int64(neighbor) >> 6)
-        shift = np.uint64(neighbor) & LOW_SIX
-        bits = met[word]
-        met[word] = bits | (ONE << shift)
-        todo[first + n] = neighbor
-        n += np.int64(ONE - ((bits >> shift) & ONE))
-    return n
+    return filled, least, kept
 
 
 @kernel
-def _enter(points, queries, q, views, lane, entries, pool, met, todo):
+def _enter(points, queries, rows, q, views, lane, lanes, entries, pool, met, todo):
     """Start query ``q`` in ``lane``: its entry is all that has been met."""
-    look(points, views, lane, queries, q)
-    lanes = len(views)
+    look(points, views, lane, queries, rows[q])
     words, stride, width = len(met) // lanes, len(pool) // lanes, len(todo) // lanes
     pool[lane * stride : (lane + 1) * stride] = NO_KEY
     met[lane * words : (lane + 1) * words] = 0

@@ -4,16 +4,20 @@ from contextlib import contextmanager
 
 import numpy as np
 
+WORK = ("hops", "scores", "insertions", "exact")  # what is counted, in this order
+
 _tallies = []
 
 
 @contextmanager
 def counting():
-    """Yield an array that grows by the hops and the scores of every graph search.
+    """Yield an array that grows by the ``WORK`` of every search.
 
-    A developer's tool: searches of all threads are counted together.
+    Nodes that are expanded, scores of points or codes on the way, keys that
+    enter a pool, and exact scores of the candidates.  A developer's tool:
+    searches of all threads are counted together.
     """
-    tally = np.zeros(2, np.int64)
+    tally = np.zeros(len(WORK), np.int64)
     _tallies.append(tally)
     try:
         yield tally
@@ -21,7 +25,7 @@ def counting():
         _tallies[:] = [other for other in _tallies if other is not tally]
 
 
-def add(work):
-    """Give the hops and the scores of one chunk of a search to those who ask."""
+def add(hops=0, scores=0, insertions=0, exact=0):
+    """Give the work of one chunk of a search to those who ask."""
     for tally in _tallies:
-        tally += work
+        tally += (hops, scores, insertions, exact)

@@ -3,27 +3,55 @@
 import numpy as np
 
 from sklearn_jin._jit import kernel
-from sklearn_jin.points import exact
+from sklearn_jin.points import exact, fetch, look, score, view
 
 
 @kernel
-def refine(points, queries, ids, best_scores, best_ids):
-    """Of the points ``ids[q]`` keep those nearest to ``queries[q]``, by exact score.
+def refine(
+    points, queries, rows, ids, estimates, slack, best_scores, best_ids
+):  # fmt: skip
+    """Of the points ``ids[q]`` keep those nearest to ``queries[rows[q]]``, exactly.
 
-    ``best_scores`` (n, k) float64 and ``best_ids`` (n, k) int64 are filled in
-    the order of (score, id).  A proposal of -1 is passed over; a row with fewer
-    than ``k`` others ends in -1s.
+    Row ``rows[q]`` of ``best_scores`` (n, k) float64 and ``best_ids`` (n, k)
+    int64 is filled in the order of (score, id).  A proposal of -1 is passed
+    over; a row with fewer than ``k`` others ends in -1s.  Proposals are
+    ascending by ``estimates``, and what is estimated above ``slack`` times the
+    k-th score is not looked at any more.  Returns how many were scored.
     """
-    k = best_ids.shape[1]
+    k, n_exact = best_ids.shape[1], 0
     for q in range(len(ids)):
+        row = rows[q]
         filled = np.int64(0)  # of a literal 0 Numba would compile ``keep`` once more
         for j in range(ids.shape[1]):
             i = np.int64(ids[q, j])
+            # Of the next query, which is soon enough: 250 ns a row else, now 60.
+            if q + 1 < len(ids) and ids[q + 1, j] >= 0:
+                fetch(points, ids[q + 1, j])
+            last = max(best_scores[row, k - 1], 0.0)  # an infinite slack ends nothing
+            if filled == k and estimates[q, j] > slack * last:
+                break
             if i >= 0:
+                n_exact += 1
                 filled = keep(
-                    best_scores, best_ids, q, filled, exact(points, queries, q, i), i
+                    best_scores,
+                    best_ids,
+                    row,
+                    filled,
+                    exact(points, queries, row, i),
+                    i,
                 )
-        best_scores[q, filled:k], best_ids[q, filled:k] = np.inf, -1
+        best_scores[row, filled:k], best_ids[row, filled:k] = np.inf, -1
+    return n_exact
+
+
+@kernel
+def estimate(points, queries, ids, scores):
+    """Fill ``scores`` (n, m) with those of the points ``ids`` (n, m)."""
+    views = view(points, 1)
+    for q in range(len(ids)):
+        look(points, views, 0, queries, q)
+        for j in range(ids.shape[1]):
+            scores[q, j] = score(points, views, 0, ids[q, j])
 
 
 @kernel

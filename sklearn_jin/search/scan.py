@@ -9,15 +9,19 @@ from threadpoolctl import ThreadpoolController
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import frozen
 from sklearn_jin._threads import run
-from sklearn_jin.points import exact
+from sklearn_jin.metrics import squares
+from sklearn_jin.points import ask, exact, look, score, view
 from sklearn_jin.points.raw import Dot, Raw
-from sklearn_jin.search.beam import ID_BITS, NO_KEY, ONE, key_of, put
+from sklearn_jin.search import counters
+from sklearn_jin.search.beam import ID_BITS, NO_KEY, ONE, key_of
 from sklearn_jin.search.rerank import keep, refine
+from sklearn_jin.search.shortlist import offer, settle, shortlists
 
 FEW = 8  # queries; as many are scanned one by one faster than by a matrix product
 MORE = 32  # proposals beyond k, so that rounding hides none
 ROW_BLOCK = 4096  # rows, and queries, of one matrix product
 QUERY_BLOCK = 1024
+CODE_BLOCK = 4096  # codes that are compared with every query of a chunk
 CHUNK = 64  # queries a thread takes at a time
 ULP = 2.0**-24  # relative rounding error of one float32 operation
 
@@ -30,9 +34,9 @@ def scan(points, queries, k, n_threads):
     could have hidden a nearer point, the query is scanned one point at a time:
     so the answer does not depend on the batch.
     """
-    n = len(queries)
+    n, queries = len(queries), frozen(ask(points, queries))
     scores, ids = np.empty((n, k)), np.empty((n, k), np.int64)
-    rest, room = np.arange(n), (k + MORE + 7) & -8
+    rest, room = np.arange(n), k + MORE
     if isinstance(points, Raw | Dot) and n > FEW and len(points.X) >= room:
         sure = _scan_by_products(points, queries, room, scores, ids, n_threads)
         rest = np.flatnonzero(~sure)
@@ -48,6 +52,35 @@ def scan(points, queries, k, n_threads):
     return scores, ids
 
 
+def scan_codes(codes, points, queries, k, rerank, slack, n_threads):
+    """Exact scores and ids of the nearest of the best ``rerank >= k`` by code.
+
+    Every code is scored, and what they propose is scored exactly as ``points``,
+    as far as ``slack`` does not end it: see :func:`refine`.
+    """
+    n = len(queries)
+    scores, ids = np.empty((n, k)), np.empty((n, k), np.int64)
+    asked, second = frozen(ask(codes, queries)), frozen(ask(points, queries))
+
+    def task(lo, hi):
+        best = shortlists(hi - lo, rerank)
+        propose_codes(codes, asked[lo:hi], *best)
+        choose(points, second, settle(best), slack, scores, ids, lo, hi)
+
+    run(task, n, CHUNK, n_threads)
+    return scores, ids
+
+
+def choose(points, queries, keys, slack, scores, ids, lo, hi):
+    """Of the points that ``keys`` name write the nearest as rows ``lo`` to ``hi``."""
+    proposed = (keys >> ONE & ID_BITS).astype(np.int32)
+    proposed[keys == NO_KEY] = -1
+    estimates = (keys >> 32).astype(np.uint32).view(np.float32)
+    rows = np.arange(lo, hi)
+    n = refine(points, queries, rows, proposed, estimates, slack, scores, ids)
+    counters.add(exact=n)
+
+
 def _scan_by_products(points, queries, room, scores, ids, n_threads):
     """Fill ``scores`` and ``ids``; return which queries are sure to be right.
 
@@ -58,26 +91,25 @@ def _scan_by_products(points, queries, room, scores, ids, n_threads):
     # Near the middle of the data the products are small and round less.
     center = np.float32(0) if is_dot else X[:: -(-len(X) // 1000)].mean(axis=0)
     Q = queries - center
-    q2 = np.ones(n) if is_dot else _squares(Q)
-    keys = np.full((n, room), NO_KEY)
+    q2 = np.ones(n) if is_dot else squares(Q)
+    best = shortlists(n, room)
     query_block = _query_block()
     longest = 0.0
     with _blas().limit(limits=n_threads, user_api="blas"):
         for first in range(0, len(X), ROW_BLOCK):
             block = X[first : first + ROW_BLOCK] - center
-            x2 = np.ones(len(block)) if is_dot else _squares(block)
+            x2 = np.ones(len(block)) if is_dot else squares(block)
             longest = max(longest, x2.max())
             for lo in range(0, n, query_block):
                 part = slice(lo, lo + query_block)
-                _propose_block(
-                    Q[part], q2[part], block, x2, first, keys[part], n_threads
-                )
+                lists = (array[part] for array in best)
+                _propose_block(Q[part], q2[part], block, x2, first, lists, n_threads)
+    keys = settle(best)
 
-    def choose(lo, hi):
-        proposed = (keys[lo:hi] >> ONE & ID_BITS).astype(np.int32)
-        refine(points, queries[lo:hi], proposed, scores[lo:hi], ids[lo:hi])
+    def choose_part(lo, hi):
+        choose(points, queries, keys[lo:hi], np.inf, scores, ids, lo, hi)
 
-    run(choose, n, CHUNK, n_threads)
+    run(choose_part, n, CHUNK, n_threads)
     # All others are estimated to be no nearer than the last proposal.  The
     # products err by at most d ULP of |q| |x|, the other steps by a few ULP.
     error = (X.shape[1] + 16) * ULP * (np.sqrt(q2) + np.sqrt(longest)) ** 2
@@ -86,19 +118,15 @@ def _scan_by_products(points, queries, room, scores, ids, n_threads):
     return worst <= last - error
 
 
-def _propose_block(Q, q2, block, x2, first, keys, n_threads):
-    products = Q @ block.T
+def _propose_block(Q, q2, block, x2, first, lists, n_threads):
+    products, lists = Q @ block.T, tuple(lists)
     with np.errstate(over="ignore"):  # infinite products propose nothing: scanned
         q2, x2 = q2.astype(np.float32), x2.astype(np.float32)
 
     def task(lo, hi):
-        propose(products, q2, x2, first, lo, hi, keys)
+        propose(products, q2, x2, first, lo, hi, *lists)
 
     run(task, len(Q), CHUNK, n_threads)
-
-
-def _squares(X):
-    return np.einsum("ij,ij->i", X, X, dtype=np.float64)
 
 
 def _query_block():
@@ -118,25 +146,40 @@ def scan_each(points, queries, lo, hi, scores, ids):
     k = ids.shape[1]
     for q in range(lo, hi):
         filled = np.int64(0)
-        for i in range(len(points.X)):
+        for i in range(len(points[0])):
             score = exact(points, queries, q, i)
             if filled < k or not score >= scores[q, k - 1]:
                 filled = keep(scores, ids, q, filled, score, i)
 
 
 @kernel
-def propose(products, q2, x2, first, lo, hi, keys):
-    """Merge a block of points into the ascending ``keys`` of queries ``lo`` to ``hi``.
+def propose(products, q2, x2, first, lo, hi, keys, filled, bounds):
+    """Offer a block of points to the shortlists of queries ``lo`` to ``hi``.
 
     ``products`` (n_queries, n_block) holds <q, x>, so the score is estimated as
     ``q2 + x2 - 2 <q, x>``.
     """
-    room = keys.shape[1]
-    pool = keys.reshape(-1)
     for q in range(lo, hi):
-        base = q * room
         for i in range(products.shape[1]):
             estimate = max(q2[q] + x2[i] - 2 * products[q, i], np.float32(0))
             key = key_of(estimate, first + i)
-            if key < pool[base + room - 1]:
-                put(pool, base, room, room, key)
+            if key < bounds[q]:
+                offer(keys, filled, bounds, q, key)
+
+
+@kernel
+def propose_codes(codes, queries, keys, filled, bounds):
+    """Offer all ``codes`` to the shortlists of the queries, by score.
+
+    A block of codes, which stays near the CPU, is compared with every query.
+    """
+    n, n_queries = len(codes[0]), len(queries)
+    views = view(codes, n_queries)
+    for q in range(n_queries):
+        look(codes, views, q, queries, q)
+    for first in range(0, n, CODE_BLOCK):
+        for q in range(n_queries):
+            for i in range(first, min(first + CODE_BLOCK, n)):
+                key = key_of(score(codes, views, q, i), i)
+                if key < bounds[q]:
+                    offer(keys, filled, bounds, q, key)

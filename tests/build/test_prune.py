@@ -10,6 +10,7 @@ from numpy.testing import assert_array_equal
 from sklearn_jin._memory import frozen, padded_width
 from sklearn_jin.build import prune as module
 from sklearn_jin.points import raw
+from sklearn_jin.search.beam import places
 
 seeds = st.integers(0, 10**6)
 alphas = st.sampled_from([1.0, 1.25, 2.0, 1e30])  # exact in float32
@@ -31,7 +32,7 @@ def ranked(X, node, candidates):
     """Ids and scores of ``candidates``, nearest to ``node`` first."""
     n = len(candidates)
     ids, scores = np.empty(n, np.int32), np.empty(n, np.float32)
-    keys = np.empty(n + 8, np.uint64)
+    keys = np.empty(places(n), np.uint64)
     candidates = np.asarray(candidates, np.int32)
     module.rank_candidates(record(X), node, candidates, n, keys, ids, scores)
     return ids, scores

@@ -56,4 +56,4 @@ def test_radius_answers_are_those_of_scikit_learn():
 
 def test_rows_are_all_that_is_kept(X):
     usage = FlatNeighbors().fit(X).memory_usage()
-    assert usage == {"points": 60 * 8 * 4, "index": 0}
+    assert usage == {"points": 60 * 8 * 4, "codes": 0, "index": 0}

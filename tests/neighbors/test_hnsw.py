@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_jin import FlatNeighbors, HNSWNeighbors
+from sklearn_jin.search.counters import counting
 
 
 def graph(**params):
@@ -119,7 +120,7 @@ def test_bad_parameters_are_refused(X, name, value):
 
 @pytest.mark.parametrize("M", [2, 59, 60, 1024])
 def test_any_number_of_edges_serves_few_rows(X, Q, M):
-    ids = graph(M=M).fit(X).kneighbors(Q, 5)[1]
+    ids = graph(M=M, adaptive=False).fit(X).kneighbors(Q, 5)[1]
     assert_array_equal(ids, naive.nearest(X, Q, 5))
 
 
@@ -215,3 +216,16 @@ def test_verbose_fits_and_silent_ones_give_the_same(X, Q, capsys):
     silent, verbose = (graph(verbose=v).fit(X).kneighbors(Q) for v in (0, 1))
     assert_array_equal(silent[1], verbose[1])
     assert re.search(r"\[HNSWNeighbors\] (\d+) of \1 batches", capsys.readouterr().err)
+
+
+@pytest.mark.jit
+def test_adaptive_is_read_when_a_query_is_made(many):
+    index = HNSWNeighbors(ef_search=20, random_state=0).fit(many)
+    fixed = HNSWNeighbors(ef_search=20, adaptive=False, random_state=0).fit(many)
+    with counting() as adaptive_work:
+        index.kneighbors(many[:300], 10)
+    with counting() as fixed_work:
+        wanted = fixed.kneighbors(many[:300], 10)[1]
+    assert (adaptive_work != fixed_work).any()
+    found = index.set_params(adaptive=False).kneighbors(many[:300], 10)[1]
+    assert_array_equal(found, wanted)

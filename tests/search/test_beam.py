@@ -21,13 +21,28 @@ def record(X, kind="Raw"):
     return raw.KINDS[kind](frozen(rows))
 
 
-def walk(neighbors, X, Q, k, ef, entries=None, kind="Raw"):
-    """Scores, ids and work of a walk for every query, from node 0 or its entry."""
-    scores, ids = np.full((len(Q), k), 7, np.float32), np.full((len(Q), k), 7, np.int32)
-    entries = np.zeros(len(Q)) if entries is None else np.asarray(entries)
-    graph = frozen(np.asarray(neighbors, np.int32))
+def walk(
+    neighbors, X, Q, k, ef, entries=None, kind="Raw", near=1, reach=np.inf, which=None
+):
+    """Scores, ids and work of a walk for every query, from node 0 or its entry.
+
+    ``which`` numbers the rows of ``Q`` that are queries.
+    """
+    which = np.arange(len(Q)) if which is None else np.asarray(which)
+    n = len(which)
+    scores, ids = np.full((n, k), 7, np.float32), np.full((n, k), 7, np.int32)
+    entries = np.zeros(n) if entries is None else np.asarray(entries)
     work = beam.walk(
-        graph, record(X, kind), record(Q).X, entries.astype(np.int32), ef, scores, ids
+        frozen(np.asarray(neighbors, np.int32)),
+        record(X, kind),
+        record(Q).X,
+        which,
+        entries.astype(np.int32),
+        ef,
+        near,
+        np.float32(reach),
+        scores,
+        ids,
     )
     return scores, ids, work
 
@@ -36,6 +51,12 @@ def line(n):
     """Graph of ``n`` nodes in a row, each joined to the next and the last."""
     i = np.arange(n)
     return np.stack([i + 1, i - 1], axis=1) % n
+
+
+def complete(n):
+    """Graph of ``n`` nodes, each joined to all others."""
+    others = np.tile(np.arange(n), (n, 1))
+    return others[~np.eye(n, dtype=bool)].reshape(n, n - 1)
 
 
 def rows(n, seed=0):
@@ -88,7 +109,7 @@ def test_a_near_node_met_late_still_enters_a_full_beam():
 
 
 def test_every_node_of_a_full_beam_is_expanded_and_scored_once():
-    hops, n_scores = walk(line(40), rows(40), rows(6, seed=1), 5, 40)[2]
+    hops, n_scores, _ = walk(line(40), rows(40), rows(6, seed=1), 5, 40)[2]
     assert hops == n_scores == 6 * 40
 
 
@@ -96,6 +117,23 @@ def test_an_answer_does_not_depend_on_the_other_queries():
     X, Q = rows(60), rows(13, seed=1)
     alone = np.vstack([walk(line(60), X, Q[q : q + 1], 4, 6)[1] for q in range(13)])
     assert_array_equal(walk(line(60), X, Q, 4, 6)[1], alone)
+
+
+def test_queries_are_those_of_the_numbered_rows():
+    X, Q = rows(60), rows(13, seed=1)
+    scores, ids, _ = walk(line(60), X, Q, 4, 6)
+    for which in ([3], [12, 0, 7], [5, 5, 5, 5, 5, 1], np.arange(13)[::-1]):
+        found = walk(line(60), X, Q, 4, 6, which=which)
+        assert_array_equal(found[0], scores[which])
+        assert_array_equal(found[1], ids[which])
+
+
+@pytest.mark.parametrize("width", [1, 31, 32, 33, 65, 199])
+def test_rows_of_any_width_are_compared_whole(width):
+    X, Q, i = rows(200), rows(5, seed=1), np.arange(200)
+    graph = (i[:, None] + np.arange(1, width + 1)) % 200
+    ids = walk(graph, X, Q, 7, 200)[1]
+    assert_array_equal(ids, naive.nearest(X, Q, 7))
 
 
 def test_every_query_starts_from_its_own_entry():
@@ -113,6 +151,131 @@ def test_nodes_of_no_finite_score_are_no_answer():
     scores, ids, _ = walk(line(4), X, [[0.0], [np.nan]], 4, 4)
     assert_array_equal(ids, [[0, 3, -1, -1], [-1] * 4])
     assert_array_equal(scores, [[0, 9, np.inf, np.inf], [np.inf] * 4])
+
+
+# A walk that ends where scores are large
+
+
+def adaptive(neighbors, gaps, k, ef, near, reach, entry=0):
+    """Ids and hops of one walk by its rule; ``gaps`` are the scores of all nodes.
+
+    What it met is kept in full, so nothing can be lost that the rule wants.
+    """
+    order = lambda i: (gaps[i], i)  # noqa: E731
+    met, expanded = {entry}, set()
+    while True:
+        best = sorted(met, key=order)[:ef]
+        far = np.float32(reach) * gaps[best[near - 1]] if len(best) >= near else np.inf
+        rest = [i for i in best if i not in expanded]
+        if not rest or gaps[rest[0]] > far:
+            return best[:k], len(expanded)
+        expanded.add(rest[0])
+        met |= {int(i) for i in neighbors[rest[0]] if i >= 0}
+
+
+def random_graph(n, degree, seed):
+    """Rows of some other nodes, joined in a ring."""
+    rng = np.random.default_rng(seed)
+    return np.c_[line(n), rng.integers(0, n, (n, degree - 2))]
+
+
+def real(n, seed=0):
+    return np.random.default_rng(seed).standard_normal((n, 4)).astype(np.float32)
+
+
+def gaps_of(X, Q):
+    """Scores as a kernel finds them, float32."""
+    n = len(X)
+    scores, ids, _ = walk(complete(n), X, Q, n, n)
+    gaps = np.empty((len(Q), n), np.float32)
+    np.put_along_axis(gaps, ids.astype(int), scores, axis=1)
+    return gaps
+
+
+GRAPHS = {"line": line(60), "complete": complete(60), "random": random_graph(60, 5, 0)}
+REACHES = [1, 1.001, 1.3, 2, 4, 9, 1e6, np.inf]
+
+
+@pytest.fixture(params=GRAPHS)
+def graph(request):
+    return GRAPHS[request.param]
+
+
+@pytest.mark.parametrize("data", [real, rows], ids=["floats", "integers"])
+@pytest.mark.parametrize("reach", REACHES)
+def test_a_walk_ends_by_the_rule(graph, data, reach):
+    X, Q = data(60), data(7, seed=1)
+    gaps = gaps_of(X, Q)
+    for near, ef in ((1, 60), (4, 60), (4, 9), (9, 9)):
+        ids, total = walk(graph, X, Q, near, ef, near=near, reach=reach)[1:]
+        wanted = [adaptive(graph, g, near, ef, near, reach) for g in gaps]
+        assert_array_equal(ids, [best for best, _ in wanted])
+        assert total[0] == sum(hops for _, hops in wanted)
+
+
+@pytest.mark.parametrize("reach, hops", [(24.9, 4), (25, 5), (25.1, 5), (36, 6)])
+@pytest.mark.parametrize("near", [1, 2])
+def test_a_node_at_the_end_of_the_reach_is_expanded(reach, hops, near):
+    # The scores are 1, 4, 9, ...; the reach is of the second where near is 2.
+    X, ends = np.arange(1, 13)[:, None], reach / near**2
+    path = np.arange(1, 13)[:, None] % 12
+    path[-1] = -1
+    found = walk(path, X, [[0]], near, 12, near=near, reach=ends)[2]
+    assert found[0] == max(hops, near)
+    found = walk(complete(12), X, [[0]], near, 12, near=near, reach=ends)[2]
+    assert found[0] == max(hops, near)
+
+
+def test_a_longer_reach_takes_no_fewer_hops(graph):
+    X, Q = real(60), real(9, seed=1)
+    for q in range(9):
+        one = {"which": [q], "near": 3}
+        hops = [walk(graph, X, Q, 3, 60, reach=r, **one)[2][0] for r in REACHES]
+        assert hops == sorted(hops)
+        assert hops[-1] == 60
+
+
+@pytest.mark.parametrize("near", [1, 4, 9])
+def test_without_an_end_of_the_reach_near_does_not_matter(graph, near):
+    X, Q = real(60), real(9, seed=1)
+    fixed = walk(graph, X, Q, 9, 20)
+    for reach in (np.inf, 1e30):
+        found = walk(graph, X, Q, 9, 20, near=near, reach=reach)
+        for part, wanted in zip(found, fixed):
+            assert_array_equal(part, wanted)
+
+
+def test_a_short_pool_ends_no_walk():
+    # Seven nodes on a path, each nearer; fewer than ``near`` are ever met.
+    X = np.arange(7)[::-1, None]
+    ids = walk(line(7)[:, :1], X, [[0]], 7, 9, near=8, reach=1)[1]
+    assert_array_equal(ids, [[6, 5, 4, 3, 2, 1, 0]])
+
+
+def test_copies_of_the_query_are_all_met():
+    # All of score 0, so none is farther than the nearest.
+    X = np.zeros((30, 2))
+    X[20:] = 1
+    ids = walk(complete(30), X, [[0, 0]], 20, 30, near=3, reach=1.5)[1]
+    assert_array_equal(ids, [np.arange(20)])
+
+
+def test_an_adaptive_answer_does_not_depend_on_the_other_queries(graph):
+    X, Q, how = real(60), real(13, seed=1), {"near": 4, "reach": 1.5}
+    together = walk(graph, X, Q, 4, 30, **how)
+    alone = [walk(graph, X, Q, 4, 30, which=[q], **how) for q in range(13)]
+    assert_array_equal(together[1], np.vstack([ids for _, ids, _ in alone]))
+    assert_array_equal(together[2], np.sum([work for *_, work in alone], axis=0))
+
+
+def test_adaptive_walks_among_missing_numbers_end():
+    X = np.array([[0.0], [np.nan], [np.inf], [3.0], [1.0]])
+    Q = [[0.0], [np.nan], [2.5]]
+    ids = walk(complete(5), X, Q, 5, 5, near=2, reach=1e9)[1]
+    assert_array_equal(ids, [[0, 4, 3, -1, -1], [-1] * 5, [3, 4, 0, -1, -1]])
+
+
+# Keys and pools
 
 
 @kernel
@@ -143,24 +306,31 @@ def test_a_nan_is_ordered_last():
 numbers = st.lists(st.integers(0, 99), max_size=200)
 
 
-@given(numbers, st.integers(0, 99), st.integers(0, 3))
-@settings(max_examples=100)
-def test_place_counts_the_smaller_keys(keys, key, base):
-    rest = [beam.NO_KEY] * 8
-    pool = np.array([99] * base + sorted(keys) + rest, np.uint64)
-    found = beam.place(pool, base, len(keys), np.uint64(key))
-    assert found == sum(other < key for other in keys)
+@kernel
+def put(pool, base, filled, room, key):
+    return beam.put(pool, base, filled, room, key)
+
+
+@pytest.mark.parametrize("room", range(1, 40))
+def test_pools_have_whole_eights_and_eight_more(room):
+    assert room + 8 <= beam.places(room) < room + 16
+    assert beam.places(room) % 8 == 0
 
 
 @given(numbers, st.integers(1, 100))
 @settings(max_examples=100)
 def test_put_keeps_the_smallest_keys_in_order(keys, room):
-    pool, filled = np.full(room + 8, beam.NO_KEY), 0
+    places = beam.places(room)
+    pool, filled = np.full(3 * places, beam.NO_KEY), 0
     for key in np.array(keys, np.uint64):
-        if key < pool[room - 1]:
-            rank = beam.put(pool, 0, filled, room, key)
+        if key < pool[places + room - 1]:
+            rank = put(pool, places, filled, room, key)
             filled = min(filled + 1, room)
-            assert pool[rank] == key
-    assert pool[:filled].tolist() == sorted(keys)[:room][:filled]
+            assert pool[places + rank] == key
+    found = pool[places : 2 * places]
+    assert found[:filled].tolist() == sorted(keys)[:room]
     assert filled == min(len(keys), room)
-    assert (pool[room:] == beam.NO_KEY).all()
+    # What dropped out stands behind, and nothing of that in the other pools.
+    assert (found[filled:] >= max([*sorted(keys)[:room], 0])).all()
+    assert (pool[:places] == beam.NO_KEY).all()
+    assert (pool[2 * places :] == beam.NO_KEY).all()

@@ -4,12 +4,24 @@ import indexes
 import naive
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_jin._memory import frozen, padded_width
+from sklearn_jin.build import hnsw
 from sklearn_jin.points import raw, take
 from sklearn_jin.search import counters
-from sklearn_jin.search.layers import Layers, descend, search, visit
+from sklearn_jin.search.layers import (
+    LEAST_SPREAD,
+    NO_END,
+    SPREAD_RANKS,
+    WIDEST,
+    Layers,
+    descend,
+    learn_spread,
+    plan_beam,
+    search,
+    visit,
+)
 
 
 def record(X):
@@ -37,6 +49,24 @@ def layered(points, sizes):
     return Layers(graph, upper, starts, members, take(points, members))
 
 
+def every(queries):
+    return np.arange(len(queries))
+
+
+def fixed(ef):
+    """A beam of ``ef`` that ends by itself."""
+    return ef, 1, NO_END
+
+
+def found(layers, points, queries, k=5, beam=(40, 1, NO_END), n_threads=1, **how):
+    """Scores and ids of a search in which all that are proposed may be scored."""
+    how = {"second": points, "rerank": k, "slack": np.inf, **how}
+    return search(
+        layers, points, how["second"], queries, k, beam, how["rerank"], how["slack"],
+        n_threads,
+    )  # fmt: skip
+
+
 @pytest.fixture
 def points():
     return record(indexes.rows(40, 4))
@@ -49,7 +79,7 @@ def queries():
 
 def test_every_layer_is_entered_at_the_nearest_of_the_last(points, queries):
     layers = layered(points, [2, 6, 20])
-    ranks = descend(layers, queries)
+    ranks = descend(layers, queries, every(queries))
     assert_array_equal(ranks[:, 0], 0)
     for t, size in enumerate([2, 6, 20]):
         members = points.X[layers.members[:size]]
@@ -59,46 +89,233 @@ def test_every_layer_is_entered_at_the_nearest_of_the_last(points, queries):
 def test_a_query_without_a_finite_score_takes_the_first_entry(points, queries):
     queries = queries.copy()
     queries[0] = np.nan
-    assert_array_equal(descend(layered(points, [2, 6]), frozen(queries))[0], [0, 0, 0])
+    ranks = descend(layered(points, [2, 6]), frozen(queries), every(queries))
+    assert_array_equal(ranks[0], [0, 0, 0])
+
+
+def test_queries_descend_by_the_numbers_of_their_rows(points, queries):
+    layers, rows = layered(points, [2, 6, 20]), np.array([7, 0, 7, 10])
+    ranks = descend(layers, queries, every(queries))
+    assert_array_equal(descend(layers, queries, rows), ranks[rows])
 
 
 @pytest.mark.parametrize("sizes", [[], [5], [2, 6, 20]])
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_search_of_complete_layers_is_exact(points, queries, sizes, n_threads):
-    scores, ids = search(layered(points, sizes), points, queries, 5, 40, n_threads)
+    scores, ids = found(layered(points, sizes), points, queries, n_threads=n_threads)
     assert_array_equal(ids, naive.nearest(points.X, queries, 5))
     assert scores.dtype == np.float64 and ids.dtype == np.int64
 
 
 def test_scores_are_exact(points, queries):
-    scores, _ = search(layered(points, [5]), points, queries, 5, 40, 1)
+    scores, _ = found(layered(points, [5]), points, queries)
     expected = naive.nearest_distances(points.X, queries, 5, "sqeuclidean")
-    np.testing.assert_allclose(scores, expected, 1e-13)
+    assert_allclose(scores, expected, 1e-13)
 
 
-def test_every_query_is_visited_once(points):
-    queries, visited = np.tile(points.X, (4, 1)), []
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_every_query_is_visited_once(points, dtype, n_threads):
+    queries, visited = frozen(np.tile(points.X, (2, 1))), []
+    rows = np.random.default_rng(0).permutation(70).astype(dtype)
 
-    def use(rows, chunk, scores, ids):
-        assert_array_equal(chunk, queries[rows])
-        visited.extend(rows)
+    def use(part, scores, ids):
+        assert_array_equal(ids[:, 0], rows[part] % 40)  # each finds itself
+        assert_array_equal(scores, np.zeros((len(part), 1)))
+        visited.extend(part)
 
-    visit(layered(points, [5]), points, queries, 1, 1, 2, use)
-    assert_array_equal(np.sort(visited), np.arange(160))
+    beam = fixed(40)
+    visit(layered(points, [5]), points, queries, rows, 1, beam, n_threads, use)
+    assert_array_equal(np.sort(visited), np.arange(70))
+
+
+def test_a_search_may_score_what_is_not_walked_on(points, queries):
+    # The walk is on other points, by which the nearest are hard to tell.
+    rough = record(np.round(points.X[:, :4] / 2))
+    how = {"second": points, "rerank": 40}
+    _, ids = found(layered(rough, [5]), rough, queries, **how)
+    assert_array_equal(ids, naive.nearest(points.X, queries, 5))
+
+
+def test_of_what_was_met_the_nearest_are_proposed(points, queries):
+    rough = record(np.round(points.X[:, :4] / 2))
+    how = {"second": points, "rerank": 9}
+    _, ids = found(layered(rough, []), rough, queries, **how)
+    proposed = naive.nearest(rough.X, queries, 9)
+    gaps = naive.distances(points.X, queries)
+    for q, row in enumerate(proposed):
+        best = sorted(row, key=lambda i: (gaps[q, i], i))[:5]
+        assert_array_equal(ids[q], best)
 
 
 def test_counting_adds_up_the_work_of_searches(points, queries):
     layers = layered(points, [])
     with counters.counting() as tally:
-        search(layers, points, queries, 5, 40, 1)
+        found(layers, points, queries)
         once = tally.copy()
-        search(layers, points, queries, 5, 40, 1)
-    assert_array_equal(once, [11 * 40, 11 * 40])  # every node, expanded and scored
+        found(layers, points, queries)
+    # Every node is expanded, scored and kept; those that are returned, exactly.
+    assert_array_equal(once[:3], [11 * 40] * 3)
+    assert once[3] >= 11
     assert_array_equal(tally, 2 * once)
 
 
 def test_nothing_is_counted_afterwards(points, queries):
     with counters.counting() as tally:
         pass
-    search(layered(points, []), points, queries, 5, 40, 1)
-    assert_array_equal(tally, [0, 0])
+    found(layered(points, []), points, queries)
+    assert not tally.any()
+
+
+# How scores grow, and beams that follow it
+
+
+def spread_of(X, n_queries, n_threads=1):
+    points = record(X)
+    return learn_spread(layered(points, []), points, points.X[:n_queries], n_threads)
+
+
+def slope(spread, lo, hi):
+    """Of the logarithm of a score by that of the rank."""
+    ranks = np.arange(1, len(spread) + 1)[lo:hi]
+    return np.polyfit(np.log(ranks), spread[lo:hi], 1)[0]
+
+
+def test_a_spread_is_the_mean_of_the_logarithms_of_scores():
+    X = indexes.rows(60, 3)
+    scores = np.log(naive.nearest_distances(X, X[:25], 60, "sqeuclidean")[:, 1:])
+    assert_allclose(spread_of(X, 25), scores.mean(axis=0), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("d", [1, 2, 4])
+def test_scores_grow_with_rank_by_the_dimension(d):
+    # On the sides of the data neighbours are missing: ask for those in the middle.
+    X = np.random.default_rng(0).uniform(-1, 1, (1500, d))
+    X = X[np.argsort(np.abs(X).max(axis=1))]
+    spread = spread_of(X, 1500 // 3**d + 10)
+    assert len(spread) == SPREAD_RANKS - 1
+    assert_allclose(slope(spread, 5, 64), 2 / d, rtol=0.1)
+
+
+@pytest.mark.jit
+def test_threads_learn_the_same():
+    X = np.random.default_rng(0).standard_normal((1200, 5))
+    assert_array_equal(spread_of(X, 200, 1), spread_of(X, 200, 3))
+
+
+def test_too_few_points_tell_nothing():
+    X = indexes.rows(50, 3)
+    n_queries = LEAST_SPREAD // 50
+    assert len(spread_of(X, n_queries)) == 49
+    assert len(spread_of(X, n_queries - 1)) == 0
+
+
+def test_copies_tell_nothing():
+    X = indexes.rows(50, 3)
+    assert len(spread_of(np.repeat(X[:25], 2, axis=0), 50)) == 0
+    assert len(spread_of(np.ones((50, 3)), 50)) == 0
+
+
+def test_queries_with_copies_are_left_out():
+    X = indexes.rows(60, 3)
+    copies = X.copy()
+    copies[59] = X[0]  # of the first query, so that one is left out
+    scores = np.log(naive.nearest_distances(copies, X[1:30], 60, "sqeuclidean")[:, 1:])
+    assert_allclose(spread_of(copies, 30), scores.mean(axis=0), rtol=1e-4, atol=1e-5)
+
+
+def powers(d, n=511):
+    """The spread of points of ``d`` dimensions."""
+    return 2 / d * np.log(np.arange(1, n + 1))
+
+
+@pytest.mark.parametrize("k, ef", [(10, 10), (10, 3), (1, 1)])
+def test_a_beam_of_no_more_than_k_is_fixed(k, ef):
+    assert plan_beam(powers(4), k, ef) == (ef, k, NO_END)
+
+
+def test_a_beam_is_fixed_where_nothing_was_learned():
+    assert plan_beam(np.empty(0), 10, 200) == (200, 10, NO_END)
+
+
+@pytest.mark.parametrize("d", [2, 8, 24])
+@pytest.mark.parametrize("k", [1, 10, 400, 600])
+def test_a_reach_is_the_growth_of_scores_from_k_on(d, k):
+    # 600 and what is beyond are not learned but follow from what is.
+    for ef in (k + 1, 2 * k, 511, 800, 5000):
+        if ef > k:
+            width, near, reach = plan_beam(powers(d), k, ef)
+            assert (width, near) == (WIDEST * ef, k)
+            assert reach.dtype == np.float32
+            grown = ((k + 0.75 * (ef - k)) / k) ** (2 / d)
+            assert_allclose(reach, max(grown, 1 + 1e-5), rtol=1e-4)
+
+
+@pytest.mark.parametrize("d", [2, 24])
+@pytest.mark.parametrize("k", [1, 10, 100])
+def test_a_reach_grows_with_ef(d, k):
+    reaches = [plan_beam(powers(d), k, ef)[2] for ef in range(k + 1, 3000, 97)]
+    assert (np.diff(reaches) > 0).all() and reaches[0] > 1
+
+
+@pytest.mark.parametrize("k", [1, 10, 700])
+def test_a_reach_is_above_1_where_scores_do_not_grow(k):
+    assert plan_beam(np.zeros(511), k, 800)[2] > 1
+
+
+@pytest.mark.parametrize("n", [3, 9, 31])
+def test_a_short_spread_is_one(n):
+    for ef in (2, 5, 50):
+        reach = plan_beam(powers(2, n), 1, ef)[2]
+        assert 1 < reach < np.inf
+
+
+def crowded(n, d=24, seed=0):
+    """Normal groups, of which some are a hundredth as wide as others."""
+    rng = np.random.default_rng(seed)
+    centers = 2 * np.random.default_rng(1).standard_normal((30, d))
+    which = rng.integers(0, 30, n)
+    X = centers[which] + 10 ** (-which / 15)[:, None] * rng.standard_normal((n, d))
+    return X.astype(np.float32)
+
+
+def normal(n, d=24, seed=0):
+    return np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
+
+
+@pytest.fixture(scope="module", params=[crowded, normal], ids=["crowded", "normal"])
+def large(request):
+    """A graph of realistic size, points, queries and the scores of the nearest."""
+    points, Q = record(request.param(5000)), record(request.param(400, seed=2)).X
+    order = np.random.default_rng(0).permutation(5000).astype(np.int32)
+    graph, _ = hnsw.build(points, 12, 60, 1.1, order, 1)
+    spread = learn_spread(graph, points, points.X[order[:256]], 1)
+    return (
+        graph,
+        points,
+        Q,
+        naive.nearest_distances(points.X, Q, 10, "sqeuclidean"),
+        spread,
+    )
+
+
+def recall_and_hops(large, beam):
+    graph, points, Q, nearest, _ = large
+    with counters.counting() as tally:
+        scores, _ = found(graph, points, Q, 10, beam)
+    return naive.recall(scores, nearest), tally[0] / len(Q)
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("ef", [20, 60])
+def test_at_equal_work_an_adaptive_beam_finds_no_less(large, ef):
+    fixed_recall, fixed_hops = recall_and_hops(large, fixed(ef))
+    lo, hi = 11, 8 * ef
+    while hi - lo > 1:  # the widest that takes no more hops
+        middle = (lo + hi) // 2
+        hops = recall_and_hops(large, plan_beam(large[4], 10, middle))[1]
+        lo, hi = (middle, hi) if hops <= fixed_hops else (lo, middle)
+    recall, hops = recall_and_hops(large, plan_beam(large[4], 10, lo))
+    assert 0.85 * fixed_hops <= hops <= fixed_hops
+    assert recall >= fixed_recall - 0.002

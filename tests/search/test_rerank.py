@@ -22,10 +22,14 @@ def rows(X):
     return frozen(padded)
 
 
-def refine(X, Q, proposed, k):
-    scores, ids = np.empty((len(Q), k)), np.empty((len(Q), k), np.int64)
+def refine(X, Q, proposed, k, estimates=None, slack=np.inf, which=None, kind="Raw"):
+    """Scores and ids of the best of ``proposed``, each row for one of ``which``."""
+    scores, ids = np.full((len(Q), k), 7.0), np.full((len(Q), k), 7, np.int64)
     proposed = np.asarray(proposed, np.int32)
-    rerank.refine(raw.Raw(rows(X)), rows(Q), proposed, scores, ids)
+    which = np.arange(len(proposed)) if which is None else np.asarray(which)
+    estimates = np.zeros(proposed.shape) if estimates is None else estimates
+    points, estimates = raw.KINDS[kind](rows(X)), np.asarray(estimates, np.float32)
+    rerank.refine(points, rows(Q), which, proposed, estimates, slack, scores, ids)
     return scores, ids
 
 
@@ -62,6 +66,157 @@ def test_scores_that_float32_cannot_tell_apart_are_ordered_by_float64():
 def test_a_row_of_nan_is_kept_last():
     X = np.array([[np.nan], [2.0], [np.nan], [1.0]])
     assert_array_equal(refine(X, [[0]], [[0, 1, 2, 3]], 4)[1], [[3, 1, 0, 2]])
+
+
+def test_rows_are_those_of_their_queries():
+    X, Q = data(30), data(5, seed=1)
+    anyhow = np.random.default_rng(2).permuted(np.tile(np.arange(30), (5, 1)), axis=1)
+    order = np.array([3, 0, 4, 2, 1])
+    scores, ids = refine(X, Q, anyhow, 4, which=order)
+    assert_array_equal(ids, naive.nearest(X, Q, 4))
+    assert_array_equal(scores, naive.nearest_distances(X, Q, 4, "sqeuclidean"))
+
+
+def test_rows_of_other_queries_are_left_alone():
+    scores, ids = refine(data(9), data(5, seed=1), [[0, 1], [2, -1]], 2, which=[4, 1])
+    assert_array_equal(ids[[0, 2, 3]], 7)
+    assert_array_equal(scores[[0, 2, 3]], 7)
+    assert {*ids[4]} == {0, 1} and ids[1].tolist() == [2, -1]
+
+
+def test_no_proposals_are_no_answer():
+    for proposed in (np.empty((3, 0)), np.full((3, 4), -1)):
+        scores, ids = refine(data(4), data(3), proposed, 2)
+        assert_array_equal(ids, np.full((3, 2), -1))
+        assert_array_equal(scores, np.full((3, 2), np.inf))
+
+
+# What is estimated beyond the slack is not scored: here it would be the nearest.
+
+LINE = np.array([[6], [5], [4], [3], [2], [1]])  # scores 36, 25, 16, ... from 0
+
+
+@pytest.mark.parametrize(
+    "slack, kept",
+    [
+        (0.9, [1, 0]),  # 36 is the second score: above 32.4 the third ends it
+        (1, [2, 1]),  # 33 is not above 36, but 34 above 25
+        (1.4, [3, 2]),
+        (2.1, [3, 2]),
+        (2.2, [4, 3]),
+        (3.8, [4, 3]),
+        (3.9, [5, 4]),
+        (np.inf, [5, 4]),
+    ],
+)
+def test_proposals_beyond_the_slack_are_never_scored(slack, kept):
+    # The estimates ascend, unlike the scores.
+    estimates = [[31, 32, 33, 34, 35, 35]]
+    ids = refine(LINE, [[0]], [np.arange(6)], 2, estimates, slack)[1]
+    assert_array_equal(ids, [kept])
+
+
+def test_a_proposal_at_the_end_of_the_slack_is_scored():
+    for estimate, kept in ((50, 2), (np.nextafter(np.float32(50), 99), 1)):
+        estimates = [[1, 1, estimate]]
+        ids = refine(LINE, [[0]], [[0, 1, 2]], 1, estimates, 2)[1]
+        assert ids == kept
+
+
+def test_no_slack_ends_a_row_that_is_short():
+    ids = refine(LINE, [[0]], [[-1, 0, -1, 1, 2]], 3, [[99] * 5], 0)[1]
+    assert_array_equal(ids, [[2, 1, 0]])
+
+
+def test_the_slack_is_that_of_each_query():
+    # For the second query, at 6, the first proposal is the nearest.
+    estimates = [[1, 2, 3], [1, 2, 3]]
+    proposed = [[0, 1, 5], [0, 1, 5]]
+    ids = refine(LINE, [[0], [6.5]], proposed, 1, estimates, 0.15)[1]
+    assert_array_equal(ids, [[5], [0]])
+
+
+def test_a_score_of_0_ends_what_is_estimated_above_it():
+    estimates = [[0, 0, 0.1, 0.1]]
+    ids = refine(LINE * 0, [[0]], [[3, 2, 1, 0]], 1, estimates, 1000)[1]
+    assert ids == 2
+
+
+@pytest.mark.parametrize("n", [3, 20])
+def test_an_infinite_slack_ends_nothing(n):
+    X = np.linspace(0, 1, n)[:, None]
+    estimates = np.geomspace(1, 3e38, n)[None]
+    for kind, query in (("Raw", 1.0), ("Dot", 1.0), ("Dot", 0.0), ("Dot", -1.0)):
+        metric = {"Raw": "sqeuclidean", "Dot": "inner_product"}[kind]
+        found = refine(X, [[query]], [np.arange(n)], 2, estimates, np.inf, kind=kind)
+        assert_array_equal(found[1], naive.nearest(X, [[query]], 2, metric))
+
+
+def test_negative_scores_end_by_a_finite_slack_only():
+    # Minus the inner product: -0.1, -0.2, ...; each is nearer than the last.
+    X, estimates = np.linspace(0.1, 0.9, 9)[:, None], [np.linspace(1, 2, 9)]
+    ended, whole = (
+        refine(X, [[1]], [np.arange(9)], 2, estimates, slack, kind="Dot")[1]
+        for slack in (5, np.inf)
+    )
+    assert_array_equal(ended, [[1, 0]])
+    assert_array_equal(whole, [[8, 7]])
+
+
+def test_what_stood_in_a_row_before_does_not_count():
+    # Rows come uninitialised: 0 would end them, were it taken for a score.
+    scores, ids = np.zeros((1, 2)), np.zeros((1, 2), np.int64)
+    points, proposed = raw.Raw(rows(LINE)), np.array([[0, 1, 2]], np.int32)
+    estimates = np.array([[90, 91, 92]], np.float32)
+    rerank.refine(
+        points, rows([[0]]), np.arange(1), proposed, estimates, 3, scores, ids
+    )
+    assert_array_equal(ids, [[2, 1]])
+
+
+def naive_refine(gaps, proposed, estimates, k, slack):
+    """The nearest of those proposed before the slack ends it."""
+    kept = []
+    for i, estimate in zip(proposed, estimates):
+        if len(kept) == k and estimate > slack * gaps[kept[-1]]:
+            break
+        if i >= 0:
+            kept = sorted([*kept, i], key=lambda i: (gaps[i], i))[:k]
+    return kept + [-1] * (k - len(kept))
+
+
+@given(st.integers(0, 10**6), st.integers(1, 6), st.sampled_from([0.3, 1, 1.7, np.inf]))
+@settings(max_examples=60)
+def test_rows_are_refined_by_the_definition(seed, k, slack):
+    rng = np.random.default_rng(seed)
+    X, Q, which = data(20, seed), data(6, seed + 1), rng.permutation(6)[:4]
+    proposed = rng.permuted(np.tile(np.arange(20), (4, 1)), axis=1)[:, :12]
+    gaps = naive.distances(X, Q[which], "sqeuclidean")
+    estimates = np.take_along_axis(gaps, proposed, axis=1) * rng.uniform(
+        0.5, 2, (4, 12)
+    )
+    estimates = np.sort(estimates.astype(np.float32), axis=1)
+    proposed[rng.random((4, 12)) < 0.2] = -1
+    ids = refine(X, Q, proposed, k, estimates, slack, which)[1][which]
+    wanted = [naive_refine(*row, k, slack) for row in zip(gaps, proposed, estimates)]
+    assert_array_equal(ids, wanted)
+
+
+# Estimates
+
+
+@pytest.mark.parametrize("kind", ["Raw", "Dot", "Manhattan"])
+def test_estimates_are_scores_of_the_points_named(kind):
+    X, Q = data(20) / 20, data(5, seed=1) / 20
+    ids = np.random.default_rng(0).integers(0, 20, (5, 7))
+    scores = np.full((5, 7), 7, np.float32)
+    rerank.estimate(raw.KINDS[kind](rows(X)), rows(Q), ids, scores)
+    metric = {"Raw": "sqeuclidean", "Dot": "inner_product"}.get(kind, kind.lower())
+    wanted = np.take_along_axis(naive.distances(X, Q, metric), ids, axis=1)
+    np.testing.assert_allclose(scores, wanted + (kind == "Dot"), rtol=1e-5, atol=1e-6)
+
+
+# Rows of the best
 
 
 @given(

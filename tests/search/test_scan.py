@@ -6,11 +6,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 
-from sklearn_jin._memory import frozen
+from sklearn_jin import ScalarQuantizer
+from sklearn_jin._memory import frozen, padded_width
 from sklearn_jin.metrics import METRICS
 from sklearn_jin.points import raw
 from sklearn_jin.search import scan as module
-from sklearn_jin.search.scan import FEW, scan
+from sklearn_jin.search.scan import FEW, scan, scan_codes
 
 METRIC = {
     "Raw": "sqeuclidean",
@@ -138,3 +139,116 @@ def test_as_few_points_as_proposals_are_scanned(n_points):
     for k in (1, 9, 25, n_points):
         _, ids = scan(raw.Raw(frozen(X)), frozen(X[:12]), min(k, n_points), 1)
         assert_array_equal(ids, naive.nearest(X, X[:12], min(k, n_points), "euclidean"))
+
+
+# Codes
+
+
+def raw_rows(X):
+    """Rows as kernels take them."""
+    rows = np.zeros((len(X), padded_width(X.shape[1])), np.float32)
+    rows[:, : X.shape[1]] = X
+    return frozen(rows)
+
+
+def coded(n, d=6, seed=0):
+    """Codes of normal rows, the rows themselves as points, and queries."""
+    rng = np.random.default_rng(seed)
+    X, Q = (rng.standard_normal((m, d)).astype(np.float32) for m in (n, 150))
+    quantizer = ScalarQuantizer(8)
+    codes = quantizer.points(quantizer.fit_transform(X))
+    return codes, raw.Raw(raw_rows(X)), raw_rows(Q)
+
+
+def estimates_of(codes, queries):
+    """Scores of all codes by the definition of their grid, float64."""
+    low, step, d = codes.grid.astype(np.float64)
+    d = int(d)
+    levels = np.clip(np.rint((queries[:, :d] - low) / step), -1024, 255 + 1024)
+    gaps = levels[:, None] - codes.codes[:, :d].astype(np.float64)
+    return step**2 * (gaps**2).sum(axis=2)
+
+
+def naive_scan(codes, points, queries, k, rerank):
+    """Of the ``rerank`` best by code the ``k`` nearest."""
+    exact = naive.distances(points.X, queries, "sqeuclidean")
+    estimates = estimates_of(codes, queries).astype(np.float32)
+    best = np.argsort(estimates, axis=1, kind="stable")[:, :rerank]
+    order = [sorted(row, key=lambda i: (gaps[i], i)) for row, gaps in zip(best, exact)]
+    return np.array(order)[:, :k]
+
+
+@pytest.mark.parametrize("k, rerank", [(1, 1), (1, 8), (5, 5), (5, 17), (7, 100)])
+def test_codes_propose_and_points_decide(k, rerank):
+    codes, points, queries = coded(100)
+    queries = frozen(queries[:20])
+    scores, ids = scan_codes(codes, points, queries, k, rerank, np.inf, 1)
+    assert_array_equal(ids, naive_scan(codes, points, queries, k, rerank))
+    exact = naive.distances(points.X, queries, "sqeuclidean")
+    assert_allclose(scores, np.take_along_axis(exact, ids, axis=1), 1e-13)
+    assert scores.dtype == np.float64 and ids.dtype == np.int64
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 63, 64, 65])
+def test_all_codes_proposed_are_an_exact_scan(n):
+    codes, points, queries = coded(n)
+    queries = frozen(queries[:15])
+    for k in {1, min(5, n), n}:
+        found = scan_codes(codes, points, queries, k, n, np.inf, 1)
+        for part, wanted in zip(found, scan(points, queries, k, 1)):
+            assert_array_equal(part, wanted)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+@pytest.mark.parametrize("n_queries", [1, 3, 64, 65, 150])
+def test_a_scan_of_codes_does_not_depend_on_batch_and_threads(n_queries, n_threads):
+    codes, points, queries = coded(70)
+    whole = scan_codes(codes, points, queries, 4, 9, 1.2, 1)
+    part = frozen(queries[:n_queries])
+    found = scan_codes(codes, points, part, 4, 9, 1.2, n_threads)
+    for some, wanted in zip(found, whole):
+        assert_array_equal(some, wanted[:n_queries])
+
+
+@pytest.mark.parametrize("size", [1, 16, 33])
+def test_blocks_of_codes_change_nothing(size, monkeypatch):
+    codes, points, queries = coded(70)
+    whole = scan_codes(codes, points, queries, 4, 9, np.inf, 1)
+    monkeypatch.setattr(module, "CODE_BLOCK", size)
+    monkeypatch.setattr(module, "CHUNK", 7)
+    found = scan_codes(codes, points, queries, 4, 9, np.inf, 1)
+    for some, wanted in zip(found, whole):
+        assert_array_equal(some, wanted)
+
+
+def test_equal_codes_come_in_the_order_of_ids():
+    rng = np.random.default_rng(0)
+    X = np.repeat(rng.standard_normal((4, 6)), 10, axis=0).astype(np.float32)
+    quantizer = ScalarQuantizer(8)
+    codes = quantizer.points(quantizer.fit_transform(X))
+    points, queries = raw.Raw(raw_rows(X)), raw_rows(X[::10])
+    ids = scan_codes(codes, points, queries, 3, 5, np.inf, 1)[1]
+    assert_array_equal(ids, 10 * np.arange(4)[:, None] + np.arange(3))
+
+
+def test_a_slack_ends_what_codes_propose():
+    # By its code the first row is the nearest; as a point it is the last.
+    X = np.linspace(1, 2, 40)[:, None].repeat(6, axis=1).astype(np.float32)
+    quantizer = ScalarQuantizer(8)
+    codes = quantizer.points(quantizer.fit_transform(X))
+    points, queries = raw.Raw(raw_rows(X[::-1])), raw_rows(np.zeros((2, 6)))
+    for slack, nearest in ((0, 0), (np.inf, 39)):
+        ids = scan_codes(codes, points, queries, 1, 40, slack, 1)[1]
+        assert_array_equal(ids, [[nearest]] * 2)
+
+
+@pytest.mark.jit
+def test_many_codes_are_scanned_alike():
+    codes, points, queries = coded(9000, 24)  # two blocks, and a rest
+    one, two = (
+        scan_codes(codes, points, queries, 10, 9000, np.inf, n_threads)
+        for n_threads in (1, 2)
+    )
+    for part, other, wanted in zip(one, two, scan(points, queries, 10, 1)):
+        assert_array_equal(part, other)
+        assert_array_equal(part, wanted)

@@ -1,0 +1,343 @@
+"""Indexes that search on codes: what is found, what is kept, what is refused."""
+
+import pickle
+import warnings
+
+import coders
+import joblib
+import naive
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import make_blobs
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.utils._param_validation import InvalidParameterError
+
+from sklearn_jin import (
+    FlatNeighbors,
+    HNSWNeighbors,
+    HNSWTransformer,
+    RaBitQ,
+    ScalarQuantizer,
+)
+
+# Graphs of codes are slow as plain Python, and their parts are tested by themselves.
+pytestmark = pytest.mark.jit
+
+# Name of the class: parameters with which it searches on codes.
+ROUTES = {"flat": (FlatNeighbors, {}), "graph": (HNSWNeighbors, {"exact_threshold": 0})}
+METRICS = ["euclidean", "cosine", "inner_product"]
+KEPT = [True, "float32", "float16", "int8", False]
+
+
+@pytest.fixture(params=ROUTES)
+def route(request):
+    """Makes an index of one of the routes."""
+    kind, fixed = ROUTES[request.param]
+    return lambda quantizer, **params: kind(
+        quantizer=quantizer, **{"random_state": 0, **fixed, **params}
+    )
+
+
+@pytest.fixture(params=coders.classes(), ids=lambda c: c.__name__)
+def quantizer(request):
+    return request.param()
+
+
+def blobs(n=2000, d=24):
+    X = make_blobs(n + 50, d, centers=20, random_state=0)[0].astype(np.float32)
+    return X[50:], X[:50]
+
+
+def normal(n, d, seed=0):
+    return np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
+
+
+def true_of(X, Q, ids, metric):
+    return np.take_along_axis(naive.distances(X, Q, metric), ids, axis=1)
+
+
+# What is found.
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("metric", METRICS)
+def test_most_neighbours_are_found_with_many_candidates(route, quantizer, metric):
+    X, Q = blobs()
+    index = route(quantizer, metric=metric, rerank=80)
+    if hasattr(index, "ef_search"):
+        index.set_params(ef_search=800, adaptive=False)
+    distances, ids = index.fit(X).kneighbors(Q, 10)
+    exact = naive.nearest_distances(X, Q, 10, metric)
+    slack = 1e-6 * np.abs(exact[:, -1:])
+    assert np.mean(distances <= exact[:, -1:] + slack) >= 0.95
+    assert_allclose(distances, true_of(X, Q, ids, metric), rtol=1e-4, atol=1e-5)
+    assert (np.diff(distances) >= 0).all()
+    assert all(len(set(row)) == 10 for row in ids)
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("metric", METRICS)
+def test_more_candidates_find_more(route, metric):
+    X, Q = blobs()
+    index = route(RaBitQ(2), metric=metric)
+    if hasattr(index, "ef_search"):
+        index.set_params(ef_search=400)
+    index.fit(X)
+    exact = naive.nearest_distances(X, Q, 10, metric)
+    found = []
+    for rerank in (1, 4, 40):
+        distances, _ = index.set_params(rerank=rerank).kneighbors(Q, 10)
+        found.append(np.mean(distances <= exact[:, -1:] + 1e-6 * np.abs(exact[:, -1:])))
+    assert found == sorted(found) and found[0] < found[-1]
+
+
+def test_as_many_candidates_as_asked_for_are_scored(X, Q):
+    index = FlatNeighbors(quantizer=RaBitQ(1), rerank=60, random_state=0).fit(X)
+    assert_array_equal(index.kneighbors(Q, 1)[1], naive.nearest(X, Q, 1))
+
+
+@pytest.mark.jit
+def test_a_bound_finds_what_it_is_for(route):
+    X, Q = blobs()
+    exact = naive.nearest_distances(X, Q, 10)
+    distances, _ = route(ScalarQuantizer(4), rerank="bound").fit(X).kneighbors(Q, 10)
+    assert naive.recall(distances, exact) >= 0.98
+
+
+# What is kept.
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(
+    "kept, error", [(True, 1e-6), ("float32", 1e-6), ("float16", 2e-3), ("int8", 0.03)]
+)
+def test_distances_are_as_exact_as_what_is_kept(route, kept, error, metric):
+    X, Q = normal(60, 12), normal(9, 12, seed=1)
+    index = route(ScalarQuantizer(4), store_vectors=kept, metric=metric, rerank=99)
+    distances, ids = index.fit(X).kneighbors(Q, 5)
+    true = true_of(X, Q, ids, metric)
+    size = np.abs(naive.distances(X, Q, metric)).max()
+    assert_allclose(distances, true, rtol=0, atol=error * size)
+    assert (np.diff(distances) >= 0).all()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_without_rows_distances_are_estimates(route, quantizer, metric):
+    X, Q = normal(60, 12), normal(9, 12, seed=1)
+    index = route(quantizer, store_vectors=False, metric=metric)
+    distances, ids = index.fit(X).kneighbors(Q, 5)
+    assert ids.shape == (9, 5) and np.isfinite(distances).all()
+    assert all(len(set(row)) == 5 for row in ids)
+    assert (np.diff(distances) >= 0).all()
+    if metric != "inner_product":
+        assert (distances >= 0).all()
+
+
+def test_estimates_of_8_bits_are_near(route):
+    X, Q = normal(60, 12), normal(9, 12, seed=1)
+    distances, ids = route("auto", store_vectors=False).fit(X).kneighbors(Q, 5)
+    assert_allclose(distances, true_of(X, Q, ids, "euclidean"), rtol=0.02)
+
+
+def test_less_is_kept_when_less_is_asked_for(route):
+    sizes = {}
+    for kept in KEPT:
+        index = route(ScalarQuantizer(4), store_vectors=kept).fit(normal(200, 60))
+        sizes[kept] = index.memory_usage()["points"]
+    assert sizes[True] == sizes["float32"] == 200 * 64 * 4
+    assert sizes["float16"] < 0.51 * sizes[True]
+    assert sizes["int8"] < 0.6 * sizes["float16"]
+    assert sizes[False] < 0.6 * sizes["int8"]
+
+
+def test_without_rows_codes_are_counted_once(route):
+    index = route(ScalarQuantizer(4), store_vectors=False).fit(normal(60, 64))
+    assert not hasattr(index.points_, "X")
+    assert index.memory_usage()["codes"] == 0
+
+
+@pytest.mark.parametrize("kept", KEPT)
+@pytest.mark.parametrize("metric", METRICS)
+def test_own_rows_are_found_without_themselves(route, kept, metric):
+    X = normal(60, 12)
+    index = route(ScalarQuantizer(8), store_vectors=kept, metric=metric, rerank=99)
+    distances, ids = index.fit(X).kneighbors(n_neighbors=5)
+    assert ids.shape == (60, 5) and not (ids == np.arange(60)[:, None]).any()
+    size = np.abs(naive.distances(X, X, metric)).max()
+    assert_allclose(distances, true_of(X, X, ids, metric), rtol=0, atol=0.03 * size)
+
+
+@pytest.mark.parametrize("kept", KEPT)
+def test_balls_hold_what_is_within(route, kept):
+    X, Q = normal(60, 12), normal(9, 12, seed=1)
+    index = route(ScalarQuantizer(8), store_vectors=kept, rerank=99).fit(X)
+    every = naive.distances(X, Q)
+    for q, ids in enumerate(index.radius_neighbors(Q, 4.0)[1]):
+        assert {*np.flatnonzero(every[q] < 3.8)} <= {*ids}
+        assert {*ids} <= {*np.flatnonzero(every[q] < 4.2)}
+
+
+@pytest.mark.parametrize("kept", KEPT)
+def test_copies_answer_alike(route, quantizer, kept, tmp_path):
+    X = normal(40, 12)
+    index = route(quantizer, store_vectors=kept).fit(X)
+    joblib.dump(index, tmp_path / "index")
+    mapped = joblib.load(tmp_path / "index", mmap_mode="r")
+    for twin in (pickle.loads(pickle.dumps(index)), mapped):
+        assert twin.memory_usage() == index.memory_usage()
+        for found, wanted in zip(twin.kneighbors(), index.kneighbors()):
+            assert_array_equal(found, wanted)
+
+
+# Parameters.
+
+
+def test_the_quantizer_is_copied_and_not_fitted(route, quantizer):
+    index = route(quantizer).fit(normal(40, 12))
+    assert not hasattr(quantizer, "n_bytes_")
+    assert type(index.quantizer_) is type(quantizer)
+    assert index.quantizer_ is not quantizer and index.quantizer is quantizer
+
+
+def test_a_clone_has_a_quantizer_of_its_own(route):
+    index = route(ScalarQuantizer(4)).fit(normal(40, 12))
+    twin = clone(index)
+    assert not hasattr(twin, "quantizer_")
+    assert twin.quantizer is not index.quantizer and twin.quantizer.n_bits == 4
+
+
+def test_parameters_of_the_quantizer_are_parameters(route):
+    index = route(ScalarQuantizer(4))
+    assert index.get_params()["quantizer__n_bits"] == 4
+    index.set_params(quantizer__n_bits=8).fit(normal(40, 12))
+    assert index.quantizer_.n_bytes_ == 12
+
+
+def test_codes_are_searched_over_in_a_pipeline():
+    X, y = make_blobs(90, 4, random_state=0)
+    index = HNSWTransformer(
+        quantizer=ScalarQuantizer(), exact_threshold=0, random_state=0
+    )
+    model = make_pipeline(index, KNeighborsClassifier(metric="precomputed"))
+    grid = {"hnswtransformer__quantizer__n_bits": [4, 8]}
+    found = GridSearchCV(model, grid, cv=2).fit(X, y)
+    assert found.best_score_ > 0.8
+
+
+@pytest.mark.parametrize("rerank", [1, 3.5, 1000, "bound", None])
+def test_candidates_are_read_at_each_call(route, rerank):
+    X, Q = normal(60, 12), normal(9, 12, seed=1)
+    index = route(ScalarQuantizer(4)).fit(X).set_params(rerank=rerank)
+    expected = route(ScalarQuantizer(4), rerank=rerank).fit(X).kneighbors(Q, 5)
+    for found, wanted in zip(index.kneighbors(Q, 5), expected):
+        assert_array_equal(found, wanted)
+
+
+def test_threads_change_nothing(route, quantizer):
+    X = normal(300, 12) if compiled() else normal(40, 12)
+    one, two = (route(quantizer, n_jobs=n).fit(X) for n in (1, 2))
+    assert_array_equal(one.codes_[0], two.codes_[0])
+    for found, wanted in zip(two.kneighbors(), one.kneighbors()):
+        assert_array_equal(found, wanted)
+
+
+def compiled():
+    from sklearn_jin._jit import PLAIN
+
+    return not PLAIN
+
+
+def test_the_seed_of_the_index_is_that_of_its_quantizer(route):
+    X = normal(40, 12)
+    fitted = [route(RaBitQ(), random_state=s).fit(X).quantizer_ for s in (1, 1, 2)]
+    signs = [quantizer.signs_ for quantizer in fitted]
+    assert_array_equal(signs[0], signs[1])
+    assert (signs[0] != signs[2]).any()
+    own = route(RaBitQ(random_state=1), random_state=5).fit(X).quantizer_
+    assert_array_equal(own.signs_, signs[0])
+
+
+# "auto".
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("d, bits", [(8, 8), (64, 8), (65, 4), (128, 4)])
+def test_auto_takes_8_bits_where_these_fit_a_line(route, d, bits):
+    # Of ten directions, so that neighbours are well apart.
+    X = normal(2000, 10) @ normal(10, d, seed=1)
+    assert route("auto").fit(X).quantizer_.n_bits == bits
+
+
+@pytest.mark.jit
+def test_auto_takes_no_4_bits_where_rows_are_crowded(route):
+    X = 100 * normal(20, 128).repeat(100, axis=0) + 1e-2 * normal(2000, 128, 1)
+    quantizer = route("auto").fit(X).quantizer_
+    assert quantizer is None or quantizer.n_bits == 8
+    assert route("auto", store_vectors=False).fit(X).quantizer_.n_bits == 8
+
+
+@pytest.mark.parametrize("metric", ["manhattan", "chebyshev"])
+def test_auto_takes_no_codes_for_metrics_without_any(route, metric):
+    index = route("auto", metric=metric).fit(normal(40, 12))
+    assert index.quantizer_ is None and index.codes_ is None
+
+
+# What is refused.
+
+
+def test_a_quantizer_is_refused_by_metrics_without_codes(route):
+    message = r"quantizer=.*metric='manhattan': use quantizer=None or 'auto'"
+    with pytest.raises(ValueError, match=message):
+        route(ScalarQuantizer(), metric="manhattan").fit(normal(40, 12))
+
+
+@pytest.mark.parametrize("kept", [False, "float16", "int8"])
+def test_rows_are_not_dropped_without_codes(route, kept):
+    message = f"store_vectors='?{kept}'?.*quantizer=None.*choose a quantizer"
+    with pytest.raises(ValueError, match=message):
+        route(None, store_vectors=kept).fit(normal(40, 12))
+
+
+@pytest.mark.parametrize("rerank", [0, 0.5, "all"])
+def test_a_wrong_number_of_candidates_is_refused(route, rerank):
+    with pytest.raises(InvalidParameterError, match=f"'rerank'.*{rerank}"):
+        route("auto", rerank=rerank).fit(normal(40, 12))
+    index = route(ScalarQuantizer()).fit(normal(40, 12)).set_params(rerank=rerank)
+    with pytest.raises(ValueError, match=r"rerank=.* must be None, 'bound' or a n"):
+        index.kneighbors()
+
+
+@pytest.mark.parametrize("params", [{"quantizer": "best"}, {"store_vectors": "int4"}])
+def test_other_parameters_are_refused(route, params):
+    (name,) = params
+    with pytest.raises(InvalidParameterError, match=f"'{name}' parameter"):
+        route(**{"quantizer": None, **params}).fit(normal(40, 12))
+
+
+# Hard rows.
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_one_row_is_found(route, quantizer, kept):
+    index = route(quantizer, store_vectors=kept).fit(normal(1, 5))
+    assert_array_equal(index.kneighbors(normal(3, 5, 1), 1)[1], [[0]] * 3)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("quantizer", ["auto", ScalarQuantizer(4)], ids=str)
+def test_equal_rows_raise_no_warning(route, quantizer):
+    if not compiled():
+        warnings.simplefilter("ignore", RuntimeWarning)
+    distances, ids = route(quantizer).fit(np.full((30, 4), 7.0)).kneighbors()
+    assert_array_equal(distances, 0)
+    assert not (ids == np.arange(30)[:, None]).any()
+
+
+def test_copies_are_all_found(route, quantizer):
+    X = np.repeat(10 * normal(4, 6), 5, axis=0)
+    ids = route(quantizer, rerank=99).fit(X).kneighbors(X[::5], 5)[1]
+    assert_array_equal(np.sort(ids), np.arange(20).reshape(4, 5))

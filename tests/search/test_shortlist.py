@@ -1,0 +1,57 @@
+"""The nearest few of many keys, in whatever order they come."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from sklearn_jin._jit import kernel
+from sklearn_jin.search.beam import NO_KEY
+from sklearn_jin.search.shortlist import SPARE, cut, offer, settle, shortlists
+
+
+@kernel
+def offer_all(some, keys, filled, bounds, q):
+    for key in some:
+        if key < bounds[q]:
+            offer(keys, filled, bounds, q, key)
+
+
+def smallest(some, room):
+    """Of the middle one of three lists: its keys as they are settled."""
+    lists = shortlists(3, room)
+    offer_all(np.array(some, np.uint64), *lists, 1)
+    kept = settle(lists)
+    assert (kept[[0, 2]] == NO_KEY).all()
+    return kept[1]
+
+
+@given(st.sets(st.integers(0, 2**63), max_size=200), st.integers(1, 9))
+def test_the_smallest_keys_are_kept_in_order(some, room):
+    expected = sorted(some)[:room]
+    kept = smallest(list(some), room)
+    assert_array_equal(kept[: len(expected)], np.array(expected, np.uint64))
+    assert (kept[len(expected) :] == NO_KEY).all()
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_ascending_and_descending_keys(order):
+    keys = np.arange(1000, dtype=np.uint64)[::order]
+    assert_array_equal(smallest(keys, 7), np.arange(7))
+
+
+def test_a_bound_is_set_when_a_list_is_cut():
+    lists = shortlists(1, 2)
+    offer_all(np.arange(2 * SPARE - 1, dtype=np.uint64), *lists, 0)
+    assert lists.bounds[0] == NO_KEY
+    offer_all(np.array([99], np.uint64), *lists, 0)
+    assert lists.filled[0] == 2 and lists.bounds[0] == 1
+
+
+@given(st.permutations(range(40)), st.integers(1, 40))
+def test_a_cut_puts_the_smallest_first_and_the_largest_of_them_last(order, room):
+    keys = np.array([order], np.uint64)
+    cut(keys, 0, 40, room)
+    assert sorted(keys[0, :room]) == [*range(room)] and keys[0, room - 1] == room - 1
+    assert sorted(keys[0]) == [*range(40)]

@@ -1,0 +1,191 @@
+"""Scans of codes by tables: the same proposals as codes scored one by one."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_jin import (
+    SAQ,
+    BinaryQuantizer,
+    ProductQuantizer,
+    RaBitQ,
+    ScalarQuantizer,
+    TernaryQuantizer,
+)
+from sklearn_jin._jit import kernel
+from sklearn_jin._memory import frozen
+from sklearn_jin._simd import BLOCK, sum_tables
+from sklearn_jin.points import ask
+from sklearn_jin.points.raw import Dot, Raw
+from sklearn_jin.search import tables
+from sklearn_jin.search.rerank import estimate
+
+CODES = {
+    "product": ProductQuantizer(5, 4, random_state=0),
+    "scalar4": ScalarQuantizer(4),
+    "feature": ScalarQuantizer(4, range="feature"),
+    "row6": ScalarQuantizer(6, range="row"),
+    "rabitq1": RaBitQ(1, random_state=0),
+    "rabitq3": RaBitQ(3, random_state=0),
+    "rabitq4": RaBitQ(4, random_state=0),
+    "binary": BinaryQuantizer(),
+    "ternary": TernaryQuantizer(),
+}
+
+
+def rows(n, d, seed=0):
+    X = np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
+    return X / np.linalg.norm(X, axis=1).max()
+
+
+def record(name, n, kind="Raw", d=12):
+    X = rows(n, d)
+    codes = CODES[name].fit(X).transform(X)
+    return CODES[name].points(codes, kind), {"Raw": Raw, "Dot": Dot}[kind](frozen(X))
+
+
+def estimates(points, Q):
+    n = len(points.codes)
+    ids = np.tile(np.arange(n), (len(Q), 1))
+    scores = np.empty((len(Q), n), np.float32)
+    estimate(points, frozen(ask(points, Q)), ids, scores)
+    return scores
+
+
+def table_scores(points, Q):
+    """Scores of all codes by the tables themselves, before they are bytes."""
+    blocks = tables.block(points)
+    entries, outer, inner, _ = tables.tables(blocks.points, ask(blocks.points, Q))
+    n_bytes = entries.shape[1]
+    codes = blocks.blocks.reshape(-1, n_bytes, BLOCK).transpose(0, 2, 1)
+    codes = codes.reshape(-1, n_bytes)[: len(points.codes)]
+    place = np.arange(n_bytes)
+    sums = entries[:, place, 0, codes & 15] + entries[:, place, 1, codes >> 4]
+    scores = inner[:, None] + sums.sum(axis=2)
+    if blocks.factors.size:
+        add, scale = blocks.factors.reshape(2, -1)[:, : len(codes)]
+        scores = add + scale * scores
+    return outer[:, None] + scores
+
+
+@pytest.mark.parametrize("kind", ["Raw", "Dot"])
+@pytest.mark.parametrize("name", CODES)
+def test_tables_hold_the_scores_of_codes(name, kind):
+    points, _ = record(name, 150, kind)
+    Q = rows(5, 12, seed=1)
+    scores = estimates(points, Q)
+    by_tables = np.maximum(table_scores(points, Q), 0)
+    # A query on the grid of a scalar code is rounded, in a table it is not.
+    assert_allclose(by_tables, scores, atol=1e-2 * scores.max())
+
+
+def test_codes_that_are_no_nibbles_have_no_blocks():
+    X = rows(50, 12)
+    for quantizer in (ScalarQuantizer(8), ProductQuantizer(3, 8)):
+        codes = quantizer.fit(X).transform(X)
+        assert tables.block(quantizer.points(codes)) is None
+    segments = SAQ(4, random_state=0).fit(rows(300, 128) * np.arange(128, 0, -1))
+    codes = segments.transform(rows(10, 128))
+    if len(segments.points(codes).middles) > 1:
+        assert tables.block(segments.points(codes)) is None
+
+
+@kernel
+def all_sums(blocks, tables, sums):
+    for b in range(len(blocks)):
+        sum_tables(blocks, b, tables, 0, 1, sums[b])
+
+
+@pytest.mark.parametrize("n_bytes", [1, 2, 7, 64])
+def test_sums_are_those_of_the_entries(n_bytes):
+    rng = np.random.default_rng(n_bytes)
+    blocks = rng.integers(0, 256, (3, n_bytes * BLOCK)).astype(np.uint8)
+    entries = rng.integers(0, 256, (2, n_bytes * 32)).astype(np.uint8)
+    sums = np.zeros((3, 2, BLOCK), np.uint16)
+    all_sums(blocks, entries, sums)
+    for b, q, c in np.ndindex(sums.shape):
+        total = 0
+        for t in range(n_bytes):
+            code = int(blocks[b, t * BLOCK + c])
+            low = int(entries[q, 32 * t + (code & 15)])
+            total += min(low + int(entries[q, 32 * t + 16 + (code >> 4)]), 255)
+        assert sums[b, q, c] == total
+
+
+def test_bytes_stand_for_the_tables():
+    entries = np.random.default_rng(0).normal(size=(4, 6, 2, 16)).astype(np.float32)
+    as_bytes, unit, least = tables.as_bytes(entries, np.inf)
+    back = as_bytes.reshape(entries.shape) * unit[:, None, None, None]
+    lows = entries.min(axis=3, keepdims=True)
+    assert_allclose(back, entries - lows, atol=0.51 * unit.max())
+    assert_allclose(least, lows.sum(axis=(1, 2, 3)), rtol=1e-5)
+    assert as_bytes.max() <= 127  # so that two make a byte
+
+
+@pytest.mark.parametrize("far", [4.0, np.inf])
+@pytest.mark.parametrize("n_bytes", [257, 258, 600])
+def test_sums_of_many_entries_do_not_overflow(n_bytes, far):
+    entries = np.random.default_rng(0).random((1, n_bytes, 2, 16), dtype=np.float32)
+    pairs = tables.as_bytes(entries, far)[0].reshape(n_bytes, 2, 16).max(axis=2)
+    assert np.minimum(pairs.sum(axis=1, dtype=int), 255).sum() <= 65535
+
+
+def test_far_entries_are_cut():
+    entries = np.ones((1, 2, 2, 16), np.float32)
+    entries[..., 0], entries[0, 0, 0, 3] = 0, 1000
+    as_bytes, unit, _ = tables.as_bytes(entries, 4.0)
+    assert as_bytes.max() == 255 and unit[0] * 255 < 100
+
+
+@pytest.mark.parametrize("kind", ["Raw", "Dot"])
+@pytest.mark.parametrize("name", CODES)
+@pytest.mark.parametrize("n", [1, 5, 64, 65, 200])
+def test_reranking_all_is_exact(name, kind, n):
+    points, second = record(name, n, kind)
+    Q, k = rows(4, 12, seed=1), min(3, n)
+    scores, ids = tables.search(tables.block(points), n, second, Q, k, n, np.inf, 2)
+    gaps = -Q @ second.X.T if kind == "Dot" else ((Q[:, None] - second.X) ** 2).sum(2)
+    assert_array_equal(ids, np.argsort(gaps, axis=1, kind="stable")[:, :k])
+    assert_allclose(scores, np.sort(gaps, axis=1)[:, :k], atol=1e-6)
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("name", ["product", "scalar4", "rabitq4"])
+def test_a_large_scan_proposes_what_codes_propose(name):
+    n, d, room = 30_000, 12, 40
+    points, second = record(name, n)
+    Q = rows(20, d, seed=1)
+    best = np.sort(estimates(points, Q), axis=1)[:, :room]
+    blocks = tables.block(points)
+    _, ids = tables.search(blocks, n, second, Q, room, room, np.inf, 1)
+    found = np.sort(np.take_along_axis(estimates(points, Q), ids, 1), axis=1)
+    assert (np.diff(np.sort(ids, axis=1), axis=1) > 0).all()
+    # Bytes round; what is proposed is hardly farther than what should be.
+    assert_allclose(found.mean(axis=1), best.mean(axis=1), rtol=0.02)
+
+
+@pytest.mark.jit
+def test_a_sample_that_is_too_good_loses_nothing():
+    # All near codes are where the sample looks: its bound is met by too few.
+    n = 64 * 128 * 3
+    every = n // (tables.SAMPLE_BLOCKS * BLOCK)
+    X = np.full((n, 4), 100.0, np.float32)
+    sampled = (np.arange(n) // BLOCK) % every == 0
+    X[sampled] = rows(sampled.sum(), 4)
+    quantizer = ScalarQuantizer(4).fit(X)
+    points = quantizer.points(quantizer.transform(X))
+    room = int(sampled.sum()) + 100
+    blocks = tables.block(points)
+    _, ids = tables.search(blocks, n, Raw(frozen(X)), X[:2], room, room, np.inf, 1)
+    assert (np.sort(ids, axis=1)[:, 0] >= 0).all()
+    assert (np.diff(np.sort(ids, axis=1), axis=1) > 0).all()
+
+
+def test_the_answer_does_not_depend_on_the_batch():
+    points, second = record("product", 200)
+    Q, blocks = rows(40, 12, seed=1), tables.block(points)
+    whole = tables.search(blocks, 200, second, Q, 5, 20, np.inf, 2)
+    for q in range(0, 40, 7):
+        one = tables.search(blocks, 200, second, Q[q : q + 1], 5, 20, np.inf, 1)
+        assert_array_equal(one[1][0], whole[1][q])
+        assert_array_equal(one[0][0], whole[0][q])
