@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from sklearn_jin.benchmark import load, measure, report
+from sklearn_jin.benchmark.curve import QUANTIZERS
 
 
 def main(arguments=None):
@@ -36,6 +37,15 @@ def _parser():
     bench.add_argument("--queries", type=int, default=1000, help="most queries (1000)")
     bench.add_argument("--repeats", type=int, default=5, help="timed passes (5)")
     bench.add_argument(
+        "--quantizer",
+        nargs="+",
+        default=["none"],
+        choices=QUANTIZERS,
+        metavar="NAME",
+        help="codes to search on, one curve each, none for the rows themselves: "
+        + ", ".join(QUANTIZERS),
+    )
+    bench.add_argument(
         "--peers",
         nargs="*",
         default=[],
@@ -64,7 +74,11 @@ def _benchmark(options):
 
     def measured():
         for point in measure(
-            data, options.k, peers=options.peers, repeats=options.repeats
+            data,
+            options.k,
+            peers=options.peers,
+            repeats=options.repeats,
+            quantizers=options.quantizer,
         ):
             points.append(point)
             yield point

@@ -1,12 +1,16 @@
 """Compile, or load from disk, all that a first fit and a first query need."""
 
+from numbers import Integral
+
 import numpy as np
 
+from sklearn_jin.metrics import METRICS, effective_metric
 from sklearn_jin.neighbors._flat import FlatNeighbors
 from sklearn_jin.neighbors._hnsw import HNSWNeighbors
+from sklearn_jin.quantizers._scalar import ScalarQuantizer
 
 
-def warmup(metric="minkowski"):
+def warmup(metric="minkowski", quantizer=None):
     """Make the first fit and the first query as quick as all others.
 
     Kernels are compiled on first use, which takes some seconds, and kept on
@@ -19,14 +23,32 @@ def warmup(metric="minkowski"):
     metric : str, default="minkowski"
         Metrics share kernels, except ``"inner_product"``, ``"manhattan"`` and
         ``"chebyshev"``, which have their own.
+    quantizer : quantizer, "auto" or None, default=None
+        As the indexes have it.  Codes have kernels of their own, which are made
+        ready for the default ``store_vectors=True``; None leaves them out.
 
     Examples
     --------
     >>> import sklearn_jin
     >>> sklearn_jin.warmup()
+    >>> sklearn_jin.warmup(quantizer="auto")
     """
-    X = np.random.default_rng(0).random((100, 3), dtype=np.float32)
+    _use(metric, None, n_features=3)
+    for codes in _made_ready(metric, quantizer):
+        m = getattr(codes, "n_subvectors", 0)  # which features must suffice for
+        _use(metric, codes, n_features=max(64, m if isinstance(m, Integral) else 0))
+
+
+def _made_ready(metric, quantizer):
+    """Quantizers whose codes an index may search for ``quantizer``."""
+    if quantizer == "auto" and METRICS[effective_metric(metric, 2)].kind == "Raw":
+        return ScalarQuantizer(4), ScalarQuantizer(8)
+    return () if quantizer is None else (quantizer,)
+
+
+def _use(metric, quantizer, n_features):
+    X = np.random.default_rng(0).random((100, n_features), dtype=np.float32)
     for index in (HNSWNeighbors(exact_threshold=0), FlatNeighbors()):
-        index.set_params(metric=metric, n_jobs=1).fit(X)
+        index.set_params(metric=metric, quantizer=quantizer, n_jobs=1).fit(X)
         index.kneighbors(X)
         index.kneighbors(X[:1])

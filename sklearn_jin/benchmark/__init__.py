@@ -2,7 +2,8 @@
 
 ``python -m sklearn_jin benchmark`` is the command line; :func:`load`,
 :func:`measure` and the functions of :mod:`sklearn_jin.benchmark.report` are
-its parts.  :func:`counting` counts hops and scores of graph searches.
+its parts.  :func:`counting` counts hops and scores of graph searches, and
+:mod:`sklearn_jin.benchmark.memory` tells how long memory takes for them at least.
 """
 
 from sklearn_jin.benchmark.curve import measure

@@ -1,5 +1,6 @@
 """Recall against speed: one index measured over its search settings."""
 
+from itertools import product
 from statistics import median
 from time import perf_counter
 from typing import NamedTuple
@@ -18,6 +19,19 @@ REPEATS = 5
 SWEEPS = {
     "HNSWNeighbors": ("ef_search", (10, 14, 20, 28, 40, 56, 80, 112, 160, 224, 320)),
 }
+# What ``--quantizer`` takes: the parameter ``quantizer`` of an index.
+QUANTIZERS = {
+    "none": None,
+    "auto": "auto",
+    **{f"scalar{bits}": sklearn_jin.ScalarQuantizer(bits) for bits in (4, 6, 8)},
+    **{f"product{b}": sklearn_jin.ProductQuantizer(n_bits=b) for b in (4, 8)},
+    "optimized": sklearn_jin.OptimizedProductQuantizer(),
+    "anisotropic": sklearn_jin.AnisotropicQuantizer(),
+    **{f"rabitq{bits}": sklearn_jin.RaBitQ(bits) for bits in range(1, 9)},
+    **{f"saq{bits}": sklearn_jin.SAQ(bits) for bits in range(1, 9)},
+    "binary": sklearn_jin.BinaryQuantizer(),
+    "ternary": sklearn_jin.TernaryQuantizer(),
+}
 NOT_IN_SCIKIT_LEARN = {"angular", "hellinger", "inner_product"}
 ENOUGH = 0.9995  # recall from which on wider searches are not measured
 
@@ -33,10 +47,19 @@ class Point(NamedTuple):
     qps_one: float  # queries per second on one thread
     qps_all: float  # and on all of them
     hops: float  # nodes expanded for a query; 0 where nobody counts
-    scores: float  # rows scored for a query
+    scores: float  # rows or codes scored for a query
+    lines: float = 0.0  # cache lines that a query reads at least
+    efficiency: float = 0.0  # the time of these lines over that of a query, one thread
 
 
-def measure(data, k=10, names=tuple(SWEEPS), peers=(), repeats=REPEATS):
+def measure(
+    data,
+    k=10,
+    names=tuple(SWEEPS),
+    peers=(),
+    repeats=REPEATS,
+    quantizers=("none",),
+):
     """Measure exact search, the named indexes and other libraries.
 
     Parameters
@@ -51,6 +74,9 @@ def measure(data, k=10, names=tuple(SWEEPS), peers=(), repeats=REPEATS):
         Libraries of :mod:`sklearn_jin.benchmark.peers`.
     repeats : int, default=5
         Timed passes over the queries; the median counts.
+    quantizers : sequence of str, default=("none",)
+        Names in ``QUANTIZERS``; each of the named indexes is measured on the codes
+        of each, and ``"none"`` is the rows themselves.
 
     Yields
     ------
@@ -61,37 +87,42 @@ def measure(data, k=10, names=tuple(SWEEPS), peers=(), repeats=REPEATS):
     true = truth.kneighbors(data.queries, k, return_distance=False)
     bound = _scores(truth, data.queries, true.astype(np.int32))[:, -1:]
     judge = _Judge(data, k, truth, bound)
-    for index, knob, values in _candidates(data, names, peers):
-        name = type(index).__name__
+    for name, index, knob, values in _candidates(data, names, peers, quantizers):
         build_s = _timed(lambda: index.fit(data.X))  # noqa: B023
+        line_s = _line_seconds(index)
         for value in values:
             if knob is not None:
                 index.set_params(**{knob: value})
             setting = "exact" if knob is None else f"{knob}={value}"
-            point = _point(name, setting, index, build_s, judge, repeats)
+            point = _point(name, setting, index, build_s, line_s, judge, repeats)
             yield point
             if point.recall > ENOUGH:
                 break
 
 
-def _candidates(data, names, peers):
-    """What is measured: an unfitted index, its search parameter and values."""
+def _candidates(data, names, peers, quantizers):
+    """What is measured: a name, an unfitted index, its search parameter and values."""
     from sklearn_jin.benchmark.peers import PEERS
 
+    exact = [sklearn_jin.FlatNeighbors(metric=data.metric)]
     if data.metric not in NOT_IN_SCIKIT_LEARN:
-        yield NearestNeighbors(algorithm="brute", metric=data.metric), None, [None]
-    yield sklearn_jin.FlatNeighbors(metric=data.metric), None, [None]
-    sklearn_jin.warmup(data.metric)
-    for name in names:
+        exact.insert(0, NearestNeighbors(algorithm="brute", metric=data.metric))
+    for index in exact:
+        yield type(index).__name__, index, None, [None]
+    for name, codes in product(names, quantizers):
+        sklearn_jin.warmup(data.metric, QUANTIZERS[codes])
         index = getattr(sklearn_jin, name)(
-            metric=data.metric, random_state=0, exact_threshold=0
+            metric=data.metric,
+            random_state=0,
+            exact_threshold=0,
+            quantizer=QUANTIZERS[codes],
         )
-        yield index, *SWEEPS[name]
+        yield name if codes == "none" else f"{name} {codes}", index, *SWEEPS[name]
     for peer in peers:
         kind, *sweep = PEERS[peer]
         if data.metric not in kind.METRICS:
             raise ValueError(f"{peer} is not measured with metric={data.metric!r}")
-        yield kind(metric=data.metric), *sweep
+        yield kind.__name__, kind(metric=data.metric), *sweep
 
 
 class _Judge(NamedTuple):
@@ -108,7 +139,16 @@ class _Judge(NamedTuple):
         return float(np.mean(near <= self.bound + 1e-6 * np.abs(self.bound)))
 
 
-def _point(name, setting, index, build_s, judge, repeats):
+def _line_seconds(index):
+    """Seconds of a random line of as much memory as a graph takes; else 0."""
+    if not hasattr(getattr(index, "index_", None), "neighbors"):
+        return 0.0
+    from sklearn_jin.benchmark.memory import line_seconds
+
+    return line_seconds(sum(index.memory_usage().values()))
+
+
+def _point(name, setting, index, build_s, line_s, judge, repeats):
     queries, k = judge.data.queries, judge.k
     qps = []
     for n_jobs in (1, None):
@@ -117,16 +157,23 @@ def _point(name, setting, index, build_s, judge, repeats):
             ids = _ids(index, queries, k)
             seconds = [_timed(lambda: _ids(index, queries, k)) for _ in range(repeats)]
         qps.append(len(queries) / median(seconds))
-    hops = scores = 0.0
+    hops = scores = exact = lines = 0.0
     if isinstance(index, Neighbors):
         from sklearn_jin.search.counters import counting
 
         with counting() as work:
             _ids(index, queries, k)
-        hops, scores = (float(count) / len(queries) for count in work)
+        hops, scores, _, exact = (float(count) / len(queries) for count in work)
+    if line_s > 0:
+        from sklearn_jin.benchmark.memory import lines_read
+
+        lines = lines_read(index, hops, scores, exact)
     n_bytes = sum(index.memory_usage().values()) if isinstance(index, Neighbors) else 0
     per_row = n_bytes / len(judge.data.X)
-    return Point(name, setting, build_s, per_row, judge.recall(ids), *qps, hops, scores)
+    return Point(
+        name, setting, build_s, per_row, judge.recall(ids), *qps, hops, scores,
+        lines, lines * line_s * qps[0],
+    )  # fmt: skip
 
 
 def _scores(truth, queries, ids):
@@ -135,7 +182,8 @@ def _scores(truth, queries, ids):
 
     prepared, _ = truth._ask(queries)
     scores, kept = np.empty(ids.shape), np.empty(ids.shape, np.int64)
-    refine(truth.points_, prepared, ids, scores, kept)
+    rows, estimates = np.arange(len(ids)), np.zeros(ids.shape, np.float32)
+    refine(truth.points_, prepared, rows, ids, estimates, np.inf, scores, kept)
     scores[:, 1:][kept[:, 1:] == kept[:, :-1]] = np.inf
     return scores
 

@@ -12,7 +12,7 @@ RECALLS = (0.9, 0.95, 0.99)
 
 # Heading, and how a point is written below it.
 COLUMNS = (
-    ("index            ", "{0.index:<17}"),
+    ("index                    ", "{0.index:<25}"),
     ("setting       ", "{0.setting:<14}"),
     (" build s", "{0.build_s:>8.2f}"),
     ("bytes/row", "{0.bytes_per_row:>9.0f}"),
@@ -21,6 +21,7 @@ COLUMNS = (
     ("QPS all threads", "{0.qps_all:>15,.0f}"),
     ("  hops", "{0.hops:>6.0f}"),
     (" scores", "{0.scores:>7.0f}"),
+    ("of bound", "{0.efficiency:>8.0%}"),
 )
 
 
@@ -76,8 +77,8 @@ def speed_at(points, recall, field):
 def summary(points):
     """Yield the lines of a table of queries per second at fixed recalls."""
     headings = [f"{recall:g}" for recall in RECALLS]
-    yield f"{'queries/s at recall':<19}" + "".join(f"{h:>11}" for h in headings * 2)
-    yield f"{'':<19}{'1 thread':>33}{'all threads':>33}"
+    yield f"{'queries/s at recall':<25}" + "".join(f"{h:>11}" for h in headings * 2)
+    yield f"{'':<25}{'1 thread':>33}{'all threads':>33}"
     for name in dict.fromkeys(point.index for point in points):
         mine = [point for point in points if point.index == name]
         speeds = (
@@ -86,7 +87,7 @@ def summary(points):
             for recall in RECALLS
         )
         cells = (f"{'-' if s is None else format(s, ',.0f'):>11}" for s in speeds)
-        yield f"{name:<19}" + "".join(cells)
+        yield f"{name:<25}" + "".join(cells)
 
 
 def as_json(data, k, points):

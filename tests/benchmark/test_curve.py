@@ -42,6 +42,39 @@ def test_wider_searches_do_more(points):
     assert [p.scores for p in graph] == sorted(p.scores for p in graph)
 
 
+def test_graphs_are_told_how_near_to_the_bound_of_memory_they_are(points):
+    for point in points:
+        if point.index == "HNSWNeighbors":
+            assert point.lines > point.hops + point.scores
+            assert point.efficiency > 0
+        else:
+            assert point.lines == point.efficiency == 0
+
+
+@pytest.mark.parametrize("quantizer", curve.QUANTIZERS)
+def test_every_name_of_a_quantizer_stands_for_one(quantizer, data):
+    index = HNSWNeighbors(quantizer=curve.QUANTIZERS[quantizer], random_state=0)
+    index.fit(data.X)
+    name = type(index.quantizer_).__name__.lower()
+    kind, bits = (
+        quantizer.rstrip("0123456789"),
+        quantizer.lstrip("abcdefghijklmnopqrstuvwxyz"),
+    )
+    assert kind in ("none", "auto") or name.startswith(kind)
+    assert not bits or index.quantizer_.n_bits == int(bits)
+
+
+@pytest.mark.jit
+def test_an_index_is_measured_on_each_of_the_codes():
+    names = ["HNSWNeighbors", "HNSWNeighbors scalar8"]
+    data = load("clustered:60x4")
+    points = measure(data, k=3, repeats=1, quantizers=["none", "scalar8"])
+    graphs = [point for point in points if point.index in names]
+    assert list(dict.fromkeys(point.index for point in graphs)) == names
+    rows, codes = (next(p for p in graphs if p.index == name) for name in names)
+    assert codes.bytes_per_row == pytest.approx(rows.bytes_per_row + 16, abs=2)
+
+
 def test_all_that_is_measured_is_positive(points):
     for point in points:
         assert point.build_s > 0 and point.qps_one > 0 and point.qps_all > 0
@@ -67,6 +100,7 @@ def test_metrics_that_scikit_learn_lacks_are_measured_without_it():
     assert points[0].index == "FlatNeighbors"
 
 
+@pytest.mark.jit
 def test_a_peer_is_refused_for_a_metric_that_it_lacks(data):
     with pytest.raises(ValueError, match="hnswlib is not measured with"):
         list(
@@ -76,6 +110,7 @@ def test_a_peer_is_refused_for_a_metric_that_it_lacks(data):
         )
 
 
+@pytest.mark.jit
 def test_work_is_counted_only_while_asked_for(data):
     index = HNSWNeighbors(exact_threshold=0, random_state=0).fit(data.X)
     with counting() as work:
@@ -116,6 +151,23 @@ def test_the_command_prints_a_table_and_draws(tmp_path, capsys, monkeypatch):
     assert lines[0] == "rows: 100 rows of 3, 20 queries, euclidean, k = 2"
     assert any(line.startswith("HNSWNeighbors") for line in lines)
     assert picture.stat().st_size > 10_000
+
+
+@pytest.mark.jit
+def test_the_command_takes_quantizers(tmp_path, capsys):
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).random((60, 3)))
+    arguments = ["benchmark", str(tmp_path / "rows.npy"), "-k", "2", "--repeats", "1"]
+    assert main([*arguments, "--quantizer", "auto", "--no-plot"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].endswith("of bound")
+    graphs = [line for line in lines if line.startswith("HNSW")]
+    assert graphs and all(line.startswith("HNSWNeighbors auto") for line in graphs)
+
+
+def test_the_command_says_which_quantizers_there_are(capsys):
+    with pytest.raises(SystemExit):
+        main(["benchmark", "--quantizer", "bogus"])
+    assert "scalar4" in capsys.readouterr().err
 
 
 def test_the_command_prints_json(tmp_path, capsys):
