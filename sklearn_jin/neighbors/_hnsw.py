@@ -13,6 +13,7 @@ from sklearn_jin.neighbors._base import Neighbors, NeighborsTransformer
 MIN_EF = 50  # the default beam of a search is never narrower
 ALPHA = 1.1
 SAMPLE = 256  # rows whose neighbours tell how scores grow
+LEAST_ROWS = 1000  # of fewer they would tell little, and every beam is wide
 IP_ALPHA = 1.4  # queries come from afar: longer edges lead them
 
 
@@ -235,7 +236,8 @@ class HNSWNeighbors(Neighbors):
             landmarks = take(searched, self.index_.members)
             self.index_ = self.index_._replace(landmarks=landmarks)
         self.spread_ = np.empty(0)
-        if not METRICS[self.effective_metric_].negative:
+        enough = self.n_samples_fit_ >= LEAST_ROWS
+        if enough and not METRICS[self.effective_metric_].negative:
             some = self.points_.X[np.sort(order[:SAMPLE])]
             n_threads = count_threads(self.n_jobs)
             self.spread_ = layers.learn_spread(self.index_, searched, some, n_threads)
