@@ -64,7 +64,7 @@ def settled(part):
     """A record that was read or copied, as it was built: aligned and read-only.
 
     What is mapped from a file stays there.  What was unpickled lies wherever
-    the pickle had it, in small pages; NumPy asks for large ones for a copy.
+    the pickle had it, in small pages: a large array is moved to large ones.
     """
     if isinstance(part, np.ndarray):
         rows = part.ndim == 2 and not isinstance(part, np.memmap)

@@ -73,6 +73,15 @@ def _row(context, builder, array_type, array, i):
     return builder.gep(data, [builder.mul(i, stride)]), stride
 
 
+def _splat(builder, value, vector):
+    """``value`` in every lane of a ``vector``."""
+    none = ir.Constant(vector, ir.Undefined)
+    zeros = ir.Constant(ir.VectorType(I32, vector.count), [0] * vector.count)
+    return builder.shuffle_vector(
+        builder.insert_element(none, value, I32(0)), none, zeros
+    )
+
+
 def _plain_prefetch(array, i, lines):
     return None
 
@@ -416,11 +425,7 @@ def insert(typingctx, keys, start, filled, key):
         vector, flags = ir.VectorType(I64, 8), ir.VectorType(ir.IntType(1), 8)
         offset = builder.mul(args[1], I64(8))
         first = _address(context, builder, signature.args[0], args[0], offset)
-        splat = builder.shuffle_vector(
-            builder.insert_element(ir.Constant(vector, ir.Undefined), args[3], I32(0)),
-            ir.Constant(vector, ir.Undefined),
-            ir.Constant(ir.VectorType(I32, 8), [0] * 8),
-        )
+        splat = _splat(builder, args[3], vector)
         at = cgutils.alloca_once_value(builder, builder.and_(args[2], I64(-8)))
         rank = cgutils.alloca_once_value(builder, I64(0))
         loop, whole, last, end = map(
@@ -487,12 +492,7 @@ def below(typingctx, scores, start, bound):
         vector = ir.VectorType(F32, 32)
         offset = builder.mul(args[1], I64(4))
         first = _address(context, builder, signature.args[0], args[0], offset)
-        none = ir.Constant(vector, ir.Undefined)
-        splat = builder.shuffle_vector(
-            builder.insert_element(none, args[2], I32(0)),
-            none,
-            ir.Constant(ir.VectorType(I32, 32), [0] * 32),
-        )
+        splat = _splat(builder, args[2], vector)
         some = builder.load(builder.bitcast(first, vector.as_pointer()), align=4)
         return builder.bitcast(builder.fcmp_unordered("<=", some, splat), I32)
 
@@ -801,12 +801,7 @@ def at_most(typingctx, sums, row, start, most):
         vector = ir.VectorType(I16, 32)
         first, _ = _row(context, builder, signature.args[0], args[0], args[1])
         first = builder.gep(first, [builder.mul(args[2], I64(2))])
-        none = ir.Constant(vector, ir.Undefined)
-        splat = builder.shuffle_vector(
-            builder.insert_element(none, args[3], I32(0)),
-            none,
-            ir.Constant(ir.VectorType(I32, 32), [0] * 32),
-        )
+        splat = _splat(builder, args[3], vector)
         some = builder.load(builder.bitcast(first, vector.as_pointer()), align=2)
         return builder.bitcast(builder.icmp_unsigned("<=", some, splat), I32)
 

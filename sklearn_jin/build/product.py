@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import frozen
 from sklearn_jin.build.kmeans import assign, kmeans
-from sklearn_jin.points.product import rotate
+from sklearn_jin.points.rotation import multiply
 
 N_ROUNDS = 10  # of coordinate descent at most; most rows end after three
 N_SOLVER = 20  # steps of conjugate gradients, which go on from the last codebooks
@@ -77,14 +77,14 @@ def train_rotated(X, starts, n_centroids, rng, n_iter, n_rotations):
     # One thread: products of another number of them round otherwise.
     with threadpool_limits(1, "blas"):
         rotation = allocate(X, starts)
-        rotated = rotate(X, rotation)
+        rotated = multiply(X, rotation)
         codebooks = train(rotated, starts, n_centroids, rng, n_iter)
         errors = []
         for _ in range(n_rotations):
             decoded = decode(encode(rotated, codebooks, starts), codebooks, starts)
             errors.append(_error(rotated, decoded))
             rotation = procrustes(X, decoded)
-            rotated = rotate(X, rotation)
+            rotated = multiply(X, rotation)
             codebooks = train(rotated, starts, n_centroids, rng, 1, codebooks)
     decoded = decode(encode(rotated, codebooks, starts), codebooks, starts)
     return codebooks, rotation, np.array([*errors, _error(rotated, decoded)])

@@ -40,7 +40,6 @@ from sklearn_jin.neighbors._codes import (
 )
 from sklearn_jin.neighbors._progress import watch
 
-WIDEST_RERANK = 32  # candidates a neighbour of a scan that a bound ends, at most
 FIRST_RADIUS_K = 32  # neighbours first asked for within a radius; fourfold until enough
 
 
@@ -232,9 +231,11 @@ class Neighbors(
         """Largest number of rows that are scanned rather than indexed."""
         return self.exact_threshold
 
-    def _scans_codes(self):
-        """Whether a scan is one of codes."""
-        return False
+    def _scan(self, queries, k, n_threads):
+        """What :meth:`_search` is where there is no index."""
+        from sklearn_jin.search.scan import scan
+
+        return scan(self.points_, queries, k, n_threads)
 
     # The rest.
 
@@ -305,16 +306,11 @@ class Neighbors(
 
     def _query(self, queries, k):
         """Exact scores (n_queries, k), ascending, and ids of ``k`` distinct points."""
-        from sklearn_jin.search.scan import scan, scan_codes
+        from sklearn_jin.search.scan import scan
 
         n_threads = count_threads(self.n_jobs)
-        if self.index_ is None and self._scans_codes():
-            rerank, slack = self._rerank_of_scan(k)
-            return scan_codes(
-                self.codes_, self.points_, queries, k, rerank, slack, n_threads
-            )
         if self.index_ is None:
-            return scan(self.points_, queries, k, n_threads)
+            return self._scan(queries, k, n_threads)
         scores, ids = self._search(queries, k, n_threads)
         short = np.flatnonzero(ids[:, -1] < 0)
         if len(short):
@@ -336,12 +332,6 @@ class Neighbors(
                 f"rerank={factor!r} must be None, 'bound' or a number from 1 on"
             )
         return int(max(k, min(np.ceil(factor * k), most))), np.inf
-
-    def _rerank_of_scan(self, k):
-        """The same of a scan, which may propose all; fewer where the bound ends it."""
-        n = self.n_samples_fit_
-        widest = min(WIDEST_RERANK * k, n) if self.rerank == "bound" else n
-        return self._rerank(k, widest)
 
     def _within(self, queries, finish, radius):
         """Lists of the distances and the ids of the points within ``radius``."""

@@ -2,6 +2,8 @@
 
 from sklearn_jin.neighbors._base import Neighbors, NeighborsTransformer
 
+WIDEST_RERANK = 32  # candidates a neighbour of a scan that a bound ends, at most
+
 
 class FlatNeighbors(Neighbors):
     """Exact nearest neighbours: every query is compared with every row.
@@ -143,8 +145,21 @@ class FlatNeighbors(Neighbors):
             self.index_, n, self.points_, queries, k, rerank, slack, n_threads
         )
 
-    def _scans_codes(self):
-        return self.codes_ is not None
+    def _scan(self, queries, k, n_threads):
+        if self.codes_ is None:
+            return super()._scan(queries, k, n_threads)
+        from sklearn_jin.search.scan import scan_codes
+
+        rerank, slack = self._rerank_of_scan(k)
+        return scan_codes(
+            self.codes_, self.points_, queries, k, rerank, slack, n_threads
+        )
+
+    def _rerank_of_scan(self, k):
+        """As :meth:`_rerank`: of all rows, and fewer where the bound ends it."""
+        n = self.n_samples_fit_
+        widest = min(WIDEST_RERANK * k, n) if self.rerank == "bound" else n
+        return self._rerank(k, widest)
 
 
 class FlatTransformer(NeighborsTransformer, FlatNeighbors):

@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_jin._memory import LINE, aligned_codes, frozen
-from sklearn_jin._simd import differing_bits, prefetch
+from sklearn_jin._memory import aligned_codes, frozen
+from sklearn_jin._simd import differing_bits
 from sklearn_jin.points import ask, exact, fetch, look, score, take, view
+from sklearn_jin.points.codes import fetch_codes, take_codes
 from sklearn_jin.points.planes import pack
 
 
@@ -30,14 +31,8 @@ def ask_bits(points, queries):
     return frozen(asked)
 
 
-@take.register(Bits)
-def take_bits(points, ids):
-    return points._replace(codes=aligned_codes(points.codes[ids]))
-
-
-@fetch.register(Bits)
-def fetch_bits(points, i):
-    prefetch(points.codes, i, (points.codes.shape[1] + LINE - 1) // LINE)
+take.register(Bits, take_codes)
+fetch.register(Bits, fetch_codes)
 
 
 @view.register(Bits)

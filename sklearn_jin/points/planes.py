@@ -16,10 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_jin._jit import kernel
-from sklearn_jin._memory import LINE, aligned_codes, frozen
+from sklearn_jin._memory import aligned_codes, frozen
 from sklearn_jin._simd import (
     float_at,
-    prefetch,
     products1,
     products2,
     products4,
@@ -38,6 +37,7 @@ from sklearn_jin.points import (
     take,
     view,
 )
+from sklearn_jin.points.codes import fetch_codes, take_codes
 from sklearn_jin.points.rotation import multiply, rotate
 
 TOP = 32767  # of a query as 16-bit integers
@@ -206,14 +206,6 @@ def ask_dot(points, queries):
     rows = np.ascontiguousarray(queries[:, : len(points.center)])
     constants = 2 - np.einsum("ij,j->i", rows, points.center)
     return weigh(points, turn_queries(points, rows), constants)
-
-
-def take_codes(points, ids):
-    return points._replace(codes=aligned_codes(points.codes[ids]))
-
-
-def fetch_codes(points, i):
-    prefetch(points.codes, i, (points.codes.shape[1] + LINE - 1) // LINE)
 
 
 def view_planes(points, n):

@@ -13,8 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_jin._jit import kernel, piece
-from sklearn_jin._memory import LINE, aligned_codes, frozen
-from sklearn_jin._simd import prefetch
+from sklearn_jin._memory import frozen
 from sklearn_jin.points import (
     ask,
     exact,
@@ -26,9 +25,10 @@ from sklearn_jin.points import (
     take,
     view,
 )
+from sklearn_jin.points.codes import fetch_codes, look_all, take_codes
+from sklearn_jin.points.rotation import multiply
 
 FAR = 4.0  # times the mean of its table is no entry of a near code
-ROTATED_ROWS = 4096  # at a time: their float64 copies stay small
 
 
 class Product8(NamedTuple):
@@ -81,20 +81,6 @@ KINDS = {
 }
 
 
-def rotate(X, rotation):
-    """``X @ rotation``, float32.
-
-    Rounded from float64, for a product in float32 rounds a row by its place in
-    the batch, and a code could follow.
-    """
-    rotation = rotation.astype(np.float64)
-    rotated = np.empty(X.shape, np.float32)
-    for lo in range(0, len(X), ROTATED_ROWS):
-        part = slice(lo, lo + ROTATED_ROWS)
-        rotated[part] = X[part].astype(np.float64) @ rotation
-    return rotated
-
-
 def pack(codes):
     """Bytes (n, ceil(m / 2)) of codes (n, m) below 16, as Product4 has them."""
     half = (codes.shape[1] + 1) // 2
@@ -119,9 +105,7 @@ def product_nibbles(points):
 def product_tables(points, queries):
     n, dot = len(queries), isinstance(points, Product4Dot)
     entries = view_table(points, n)
-    (fill_all_dot if dot else fill_all_l2)(
-        points.codebooks, points.starts, queries, entries
-    )
+    look_all(points, entries, queries)
     entries = entries.reshape(n, 2, -1, 16).transpose(0, 2, 1, 3)
     outer, inner = np.full(n, 2.0 * dot, np.float32), np.zeros(n, np.float32)
     return entries, outer, inner, np.inf if dot else FAR
@@ -130,16 +114,8 @@ def product_tables(points, queries):
 def ask_rotated(points, queries):
     queries = queries[:, : points.starts[-1]]
     if points.rotation.size:
-        return frozen(rotate(queries, points.rotation))
+        return frozen(multiply(queries, points.rotation))
     return frozen(np.ascontiguousarray(queries))
-
-
-def take_codes(points, ids):
-    return points._replace(codes=aligned_codes(points.codes[ids]))
-
-
-def fetch_codes(points, i):
-    prefetch(points.codes, i, (points.codes.shape[1] + LINE - 1) // LINE)
 
 
 def view_table(points, n):
@@ -172,20 +148,6 @@ def fill_l2(codebooks, starts, queries, q, views, v):
             for c in range(K):
                 gap = feature - places[c]
                 table[c] += gap * gap
-
-
-@kernel
-def fill_all_l2(codebooks, starts, queries, tables):
-    """``fill_l2`` of every query."""
-    for q in range(len(queries)):
-        fill_l2(codebooks, starts, queries, q, tables, q)
-
-
-@kernel
-def fill_all_dot(codebooks, starts, queries, tables):
-    """``fill_dot`` of every query."""
-    for q in range(len(queries)):
-        fill_dot(codebooks, starts, queries, q, tables, q)
 
 
 @kernel

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_jin._jit import kernel
-from sklearn_jin._memory import LINE, aligned_codes, frozen
-from sklearn_jin._simd import gaps4, gaps8, prefetch
+from sklearn_jin._memory import aligned_codes, frozen
+from sklearn_jin._simd import gaps4, gaps8
 from sklearn_jin.points import (
     ask,
     exact,
@@ -22,6 +22,7 @@ from sklearn_jin.points import (
     take,
     view,
 )
+from sklearn_jin.points.codes import fetch_codes, take_codes
 
 FAR = 4.0  # times the mean of its table is no entry of a near code
 REACH = 1024  # levels that a query may lie beyond the grid; farther is cut
@@ -53,14 +54,6 @@ def ask_features(points, queries):
     return frozen(np.ascontiguousarray(queries[:, : int(points.grid[2])]))
 
 
-def take_codes(points, ids):
-    return points._replace(codes=aligned_codes(points.codes[ids]))
-
-
-def fetch_codes(points, i):
-    prefetch(points.codes, i, (points.codes.shape[1] + LINE - 1) // LINE)
-
-
 for kind in (Scalar8, Scalar4):
     ask.register(kind, ask_features)
     take.register(kind, take_codes)
@@ -83,22 +76,23 @@ def reach_of(d):
     return np.float32(max(0.0, min(np.sqrt(SQUARES / d) - 256, np.float64(REACH))))
 
 
-@look.register(Scalar8)
-def look8(points, views, v, queries, q):
-    low, step, words = points.grid[0], points.grid[1], points.codes.shape[1] >> 1
-    reach = reach_of(queries.shape[1])
+@kernel
+def look_levels(grid, words, per, queries, q, views, v):
+    """Lay the levels of a query as fields of ``per`` features a word are laid."""
+    low, step, reach = grid[0], grid[1], reach_of(queries.shape[1])
     for j in range(queries.shape[1]):
         level = min(max((queries[q, j] - low) / step, -reach), 255 + reach)
-        views[v, (j & 1) * words + (j >> 1)] = np.int16(np.rint(level))
+        views[v, (j % per) * words + j // per] = np.int16(np.rint(level))
+
+
+@look.register(Scalar8)
+def look8(points, views, v, queries, q):
+    look_levels(points.grid, points.codes.shape[1] >> 1, 2, queries, q, views, v)
 
 
 @look.register(Scalar4)
 def look4(points, views, v, queries, q):
-    low, step, words = points.grid[0], points.grid[1], points.codes.shape[1] >> 1
-    reach = reach_of(queries.shape[1])
-    for j in range(queries.shape[1]):
-        level = min(max((queries[q, j] - low) / step, -reach), 255 + reach)
-        views[v, (j & 3) * words + (j >> 2)] = np.int16(np.rint(level))
+    look_levels(points.grid, points.codes.shape[1] >> 1, 4, queries, q, views, v)
 
 
 @score.register(Scalar8)

@@ -272,14 +272,14 @@ class OptimizedProductQuantizer(ProductQuantizer):
         )
 
     def _choose(self, X):
-        from sklearn_jin.points.product import rotate
+        from sklearn_jin.points.rotation import multiply
 
-        return super()._choose(rotate(X, self.rotation_))
+        return super()._choose(multiply(X, self.rotation_))
 
     def _decode(self, codes):
-        from sklearn_jin.points.product import rotate
+        from sklearn_jin.points.rotation import multiply
 
-        return rotate(super()._decode(codes), self.rotation_.T)
+        return multiply(super()._decode(codes), self.rotation_.T)
 
 
 class AnisotropicQuantizer(ProductQuantizer):

@@ -10,7 +10,8 @@ from sklearn_jin._jit import kernel
 from sklearn_jin._memory import frozen
 from sklearn_jin._threads import run
 from sklearn_jin.metrics import squares
-from sklearn_jin.points import ask, exact, look, score, view
+from sklearn_jin.points import ask, exact, score, view
+from sklearn_jin.points.codes import look_all
 from sklearn_jin.points.raw import Dot, Raw
 from sklearn_jin.search import counters
 from sklearn_jin.search.beam import ID_BITS, NO_KEY, ONE, key_of
@@ -175,8 +176,7 @@ def propose_codes(codes, queries, keys, filled, bounds):
     """
     n, n_queries = len(codes[0]), len(queries)
     views = view(codes, n_queries)
-    for q in range(n_queries):
-        look(codes, views, q, queries, q)
+    look_all(codes, views, queries)
     for first in range(0, n, CODE_BLOCK):
         for q in range(n_queries):
             for i in range(first, min(first + CODE_BLOCK, n)):

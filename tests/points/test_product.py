@@ -8,6 +8,7 @@ from sklearn_jin import points
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import LINE, aligned_codes, frozen
 from sklearn_jin.points import product
+from sklearn_jin.points.rotation import multiply
 
 SHAPES = [(1, 1), (4, 2), (7, 3), (12, 5), (13, 4), (20, 19), (33, 8)]
 
@@ -123,6 +124,6 @@ def test_a_query_is_rotated_alike_in_every_batch():
 def test_rotated_rows_keep_their_distances():
     made, _ = record((8, "Raw"), 12, 3, turned=True)
     X = np.random.default_rng(0).standard_normal((10, 12)).astype(np.float32)
-    turned = product.rotate(X, made.rotation)
+    turned = multiply(X, made.rotation)
     gaps = np.linalg.norm(X[:, None] - X, axis=2)
     assert_allclose(np.linalg.norm(turned[:, None] - turned, axis=2), gaps, atol=1e-5)
