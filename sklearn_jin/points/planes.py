@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_jin._jit import kernel
+from sklearn_jin._jit import kernel, piece
 from sklearn_jin._memory import aligned_codes, frozen
 from sklearn_jin._simd import (
     float_at,
@@ -241,6 +241,21 @@ def look_planes(points, views, v, queries, q):
         terms[v, 3 + segment] = points.middles[segment] * total
 
 
+@piece
+def plane_products(codes, i, bits, at, words, numbers, v, to):
+    """Sum of the products of a plane of row ``i`` with the numbers of view ``v``.
+
+    Compiled into the loops: a scan that calls it takes 67 ns a code, not 10.
+    """
+    if bits == 4:
+        return products4(codes, i, at, words, numbers, v, to)
+    if bits == 1:
+        return products1(codes, i, at, words, numbers, v, to)
+    if bits == 2:
+        return products2(codes, i, at, words, numbers, v, to)
+    return products8(codes, i, at, words, numbers, v, to)
+
+
 def score_planes(points, views, v, i):
     numbers, terms = views
     add, scales = points.factors[0], points.factors[1]
@@ -251,14 +266,7 @@ def score_planes(points, views, v, i):
         bits, at = points.layout[p, BITS], points.layout[p, AT]
         words, to = points.layout[p, WORDS], points.layout[p, TO]
         power, segment = points.layout[p, POWER], points.layout[p, SEGMENT]
-        if bits == 4:
-            products = products4(points.codes, i, at, words, numbers, v, to)
-        elif bits == 1:
-            products = products1(points.codes, i, at, words, numbers, v, to)
-        elif bits == 2:
-            products = products2(points.codes, i, at, words, numbers, v, to)
-        else:
-            products = products8(points.codes, i, at, words, numbers, v, to)
+        products = plane_products(points.codes, i, bits, at, words, numbers, v, to)
         scale = points.scales[segment]
         if scales >= 0:
             scale *= float_at(points.codes, i, scales + FLOAT * segment)
@@ -286,14 +294,7 @@ def score_many_planes(points, views, v, ids, start, n, scores):
         shared, own = points.scales[segment], scales + FLOAT * segment
         for j in range(n):
             i = ids[start + j]
-            if bits == 4:
-                products = products4(codes, i, at, words, numbers, v, to)
-            elif bits == 1:
-                products = products1(codes, i, at, words, numbers, v, to)
-            elif bits == 2:
-                products = products2(codes, i, at, words, numbers, v, to)
-            else:
-                products = products8(codes, i, at, words, numbers, v, to)
+            products = plane_products(codes, i, bits, at, words, numbers, v, to)
             scale = shared * float_at(codes, i, own) if scales >= 0 else shared
             scores[j] += scale * (unit * products - rest)
     for j in range(n):

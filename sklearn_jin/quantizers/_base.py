@@ -77,13 +77,18 @@ class Quantizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             If ``X`` has another width.
         """
         check_is_fitted(self)
-        codes = check_array(X, dtype=np.uint8, order="C")
+        return self._decode(self._check_codes(X, "X"))
+
+    def _check_codes(self, codes, name):
+        """The argument ``name``, which must be what ``transform`` returns."""
+        codes = check_array(codes, dtype=np.uint8, order="C")
         if codes.shape[1] != self.n_bytes_:
             raise ValueError(
-                f"X has codes of {codes.shape[1]} bytes, but {type(self).__name__} "
-                f"makes codes of n_bytes_={self.n_bytes_}: pass what transform returns"
+                f"{name} has codes of {codes.shape[1]} bytes, but "
+                f"{type(self).__name__} makes codes of n_bytes_={self.n_bytes_}: "
+                "pass what transform returns"
             )
-        return self._decode(codes)
+        return codes
 
     @property
     def _n_features_out(self):

@@ -3,7 +3,7 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_jin._compat import Interval
@@ -111,16 +111,17 @@ class RaBitQ(PlanesQuantizer):
         -------
         bounds : ndarray of shape (n_queries, n_codes), float32
             Lower bounds of the squared distances, 0 or more.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            If ``codes`` or ``X`` have another width.
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=np.float32, order="C")
-        codes = check_array(codes, dtype=np.uint8, order="C")
-        if codes.shape[1] != self.n_bytes_:
-            raise ValueError(
-                f"codes has rows of {codes.shape[1]} bytes, but RaBitQ makes codes of "
-                f"n_bytes_={self.n_bytes_}: pass what transform returns"
-            )
-        numbers, factors = self._split(codes)
+        numbers, factors = self._split(self._check_codes(codes, "codes"))
         add, scale, err = factors.T
         queries = self._turn(X)
         squares = np.einsum("ij,ij->i", queries, queries)[:, None]

@@ -63,32 +63,41 @@ def search(blocks, n, second, queries, k, rerank, slack, n_threads):
     n_queries = len(queries)
     scores, ids = np.empty((n_queries, k)), np.empty((n_queries, k), np.int64)
     asked, exactly = ask(blocks.points, queries), frozen(ask(second, queries))
+    sample = _sample(blocks, n)
 
     def task(lo, hi):
         entries, outer, inner, far = tables(blocks.points, asked[lo:hi])
         entries, unit, least = as_bytes(entries, far)
         asking = entries, unit, inner + least, outer
-        keys = _nearest_codes(blocks, n, asking, rerank)
+        keys = _nearest_codes(blocks, n, sample, asking, rerank)
         choose(second, exactly, keys, slack, scores, ids, lo, hi)
 
     run(task, n_queries, CHUNK, n_threads)
     return scores, ids
 
 
-def _nearest_codes(blocks, n, asking, room):
+def _sample(blocks, n):
+    """Some ``SAMPLE_BLOCKS`` of the blocks, and how many codes one of them stands for.
+
+    None where there are too few codes to be worth a first look.
+    """
+    every = n // (SAMPLE_BLOCKS * BLOCK)
+    if every <= 1:
+        return None
+    some = np.ascontiguousarray(blocks.blocks[::every])
+    factors = np.ascontiguousarray(blocks.factors[:, ::every])
+    return Blocks(frozen(some), frozen(factors), blocks.points), every
+
+
+def _nearest_codes(blocks, n, sample, asking, room):
     """Keys of the ``room`` nearest codes, ascending, of the queries of ``asking``.
 
     A sample tells beforehand about how near they are, lest hundreds be listed
     only because they are met first.
     """
     best = shortlists(len(asking[0]), room)
-    every = n // (SAMPLE_BLOCKS * BLOCK)
-    if every > 1:
-        some = Blocks(
-            frozen(np.ascontiguousarray(blocks.blocks[::every])),
-            frozen(np.ascontiguousarray(blocks.factors[:, ::every])),
-            blocks.points,
-        )
+    if sample is not None:
+        some, every = sample
         expected = room / every
         sampled = shortlists(len(best.keys), int(expected + 4 * expected**0.5 + 4))
         _propose(some, (len(some.blocks) - 1) * BLOCK, asking, sampled)
