@@ -7,8 +7,24 @@ can search.  Importing this package compiles nothing and does not import Numba.
 
 from sklearn_jin._version import __version__
 from sklearn_jin._warmup import warmup
+from sklearn_jin.lid import (
+    LocalIntrinsicDimensionality,
+    TwoNN,
+    describe_difficulty,
+    hubness,
+    k_occurrence,
+    relative_contrast,
+)
+from sklearn_jin.neighbors._dual import (
+    DualBranchHNSWNeighbors,
+    DualBranchHNSWTransformer,
+)
 from sklearn_jin.neighbors._flat import FlatNeighbors, FlatTransformer
 from sklearn_jin.neighbors._hnsw import HNSWNeighbors, HNSWTransformer
+from sklearn_jin.neighbors._knn_graph import KNNGraphTransformer
+from sklearn_jin.neighbors._nsw import NSWNeighbors, NSWTransformer
+from sklearn_jin.neighbors._sng import SNGNeighbors, SNGTransformer
+from sklearn_jin.neighbors._vamana import VamanaNeighbors, VamanaTransformer
 from sklearn_jin.quantizers._binary import BinaryQuantizer
 from sklearn_jin.quantizers._product import (
     AnisotropicQuantizer,
@@ -24,15 +40,30 @@ __all__ = [
     "SAQ",
     "AnisotropicQuantizer",
     "BinaryQuantizer",
+    "DualBranchHNSWNeighbors",
+    "DualBranchHNSWTransformer",
     "FlatNeighbors",
     "FlatTransformer",
     "HNSWNeighbors",
     "HNSWTransformer",
+    "KNNGraphTransformer",
+    "LocalIntrinsicDimensionality",
+    "NSWNeighbors",
+    "NSWTransformer",
     "OptimizedProductQuantizer",
     "ProductQuantizer",
     "RaBitQ",
+    "SNGNeighbors",
+    "SNGTransformer",
     "ScalarQuantizer",
     "TernaryQuantizer",
+    "TwoNN",
+    "VamanaNeighbors",
+    "VamanaTransformer",
     "__version__",
+    "describe_difficulty",
+    "hubness",
+    "k_occurrence",
+    "relative_contrast",
     "warmup",
 ]

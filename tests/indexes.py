@@ -31,17 +31,25 @@ ALL = 1000
 CODED = {"euclidean", "cosine", "inner_product"}  # and others are prepared alike
 
 
+# Graphs that differ from those of HNSW by how they are built, and by nothing else.
+ALIKE = ("NSW", "Vamana", "SNG", "DualBranchHNSW")
+
+
 def settings():
     """One estimator of every class, and one that does not scan even the fewest rows.
 
     And, where there are codes, such as search on them.
     """
     for c in classes():
-        yield repeatable(c())
         params = c().get_params()
         graph = {"exact_threshold": 0} if "exact_threshold" in params else {}
         if graph:
             yield repeatable(c(**graph))
+        if c.__name__.startswith(ALIKE):
+            continue
+        yield repeatable(c())
+        if "build" in params and not PLAIN:
+            yield repeatable(c(build="partition", **graph))
         if "quantizer" in params:
             for quantizer in CODES:
                 yield repeatable(c(quantizer=quantizer, rerank=ALL, **graph))
@@ -73,18 +81,19 @@ def repeatable(index):
 def metrics(index):
     """Names of the metrics that ``index`` serves, with codes if it has a quantizer."""
     served = index._parameter_constraints["metric"][0].options
-    codes = getattr(index, "quantizer", None) not in (None, "auto")
+    squared = getattr(index, "quantizer", None) not in (None, "auto")
+    squared |= getattr(index, "build", None) == "partition"
     return [
         name
         for name in METRICS
-        if name in served and (not codes or METRICS[name].kind in ("Raw", "Dot"))
+        if name in served and (not squared or METRICS[name].kind in ("Raw", "Dot"))
     ]
 
 
 def under(index, metric):
     """``index`` with ``metric``; a test is skipped that asks for one it lacks."""
     if metric not in metrics(index):
-        pytest.skip(f"no codes serve metric={metric!r}")
+        pytest.skip(f"{name(index)} does not serve metric={metric!r}")
     return index.set_params(metric=metric)
 
 
@@ -92,6 +101,7 @@ def name(index):
     """Short and unique among the above."""
     params = index.get_params()
     words = [] if params.get("exact_threshold", 1) else ["graph"]
+    words += ["cells"] if params.get("build") == "partition" else []
     if codes := params.get("quantizer"):
         words += [f"{codes.n_bits}bits" if hasattr(codes, "n_bits") else codes]
     words += [params["metric"]] if params["metric"] != "minkowski" else []

@@ -45,4 +45,4 @@ def test_every_index_has_a_transformer():
         {name.removesuffix(kind) for name in names if name.endswith(kind)}
         for kind in ("Neighbors", "Transformer")
     )
-    assert neighbors == transformers
+    assert neighbors == transformers - {"KNNGraph"}  # which serves no queries

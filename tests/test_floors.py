@@ -10,7 +10,7 @@ FLOORS = [
     ["points"],
     ["search"],
     ["build"],
-    ["neighbors", "quantizers", "_warmup"],
+    ["neighbors", "quantizers", "lid", "_warmup"],
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 TOP = len(FLOORS)  # __init__, __main__ and what is built on fitted estimators

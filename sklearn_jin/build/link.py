@@ -7,30 +7,35 @@ from sklearn_jin.build.prune import prune, rank_candidates
 from sklearn_jin.search.beam import places
 
 
-def reverse(nodes, rows):
-    """Edges of ``rows`` turned round and grouped by their new source.
+def edges(heads, tails, n):
+    """Sources, where each one's targets start, and the targets, of edges given so."""
+    targets, starts = grouped(heads, tails, n)
+    sources = np.flatnonzero(np.diff(starts)).astype(np.int32)
+    return sources, np.append(starts[sources], starts[-1]), targets
 
-    Returns the sources, ascending; where each one's targets start; and the
-    targets, in the order of ``nodes``: the same for any number of threads.
-    """
-    present = rows >= 0
-    heads = rows[present]
-    tails = np.broadcast_to(nodes[:, None], rows.shape)[present]
-    order = np.argsort(heads, kind="stable")
-    heads, tails = heads[order], tails[order]
-    starts = (
-        np.flatnonzero(np.r_[True, heads[1:] != heads[:-1]])
-        if len(heads)
-        else np.empty(0, int)
-    )
-    return heads[starts], np.append(starts, len(heads)), np.ascontiguousarray(tails)
+
+def grouped(keys, values, n):
+    """``values`` by their key, of ``n``, else in their order; and where each starts."""
+    starts = np.zeros(n + 1, np.int64)
+    np.cumsum(np.bincount(keys, minlength=n), out=starts[1:])
+    groups = np.empty(len(values), np.int32)
+    distribute(keys, values, starts[:-1].copy(), groups)
+    return groups, starts
+
+
+@kernel
+def distribute(keys, values, places, groups):
+    """Put every value in the next of the ``places`` of its key."""
+    for i in range(len(keys)):
+        groups[places[keys[i]]] = values[i]
+        places[keys[i]] += 1
 
 
 @kernel
 def add_edges(
     points, neighbors, degrees, sources, starts, targets, width, alpha, lo, hi
 ):
-    """Give ``sources[lo:hi]`` their new edges; prune rows that overflow to ``width``.
+    """Give ``sources[lo:hi]`` the edges that are new; prune rows that overflow.
 
     A row may grow to the whole breadth of ``neighbors``, which is larger than
     ``width``: so one pruning serves many edges.
@@ -42,21 +47,22 @@ def add_edges(
     ids, sorted_ids = np.empty(most, np.int32), np.empty(most, np.int32)
     scores, keys = np.empty(most, np.float32), np.empty(places(most), np.uint64)
     for s in range(lo, hi):
-        source, n = sources[s], degrees[sources[s]]
-        new = starts[s + 1] - starts[s]
-        if n + new <= breadth:
-            for j in range(new):
-                neighbors[source, n + j] = targets[starts[s] + j]
-            degrees[source] = n + new
-            continue
+        source, n = sources[s], np.int64(degrees[sources[s]])
         for j in range(n):
             ids[j] = neighbors[source, j]
-        for j in range(new):
-            ids[n + j] = targets[starts[s] + j]
-        rank_candidates(points, source, ids, n + new, keys, sorted_ids, scores)
-        degrees[source] = prune(
-            points, sorted_ids, scores, n + new, width, alpha, neighbors[source]
-        )
+        for j in range(starts[s], starts[s + 1]):
+            if targets[j] not in ids[:n]:
+                ids[n] = targets[j]
+                n += 1
+        if n <= breadth:
+            for j in range(degrees[source], n):
+                neighbors[source, j] = ids[j]
+            degrees[source] = n
+        else:
+            rank_candidates(points, source, ids, n, keys, sorted_ids, scores)
+            degrees[source] = prune(
+                points, sorted_ids, scores, n, width, alpha, neighbors[source]
+            )
 
 
 @kernel
@@ -71,7 +77,7 @@ def bound_degrees(points, neighbors, nodes, width, alpha, rows, lo, hi):
             n += 1
         if n <= width:
             for j in range(width):
-                rows[i, j] = neighbors[node, j]
+                rows[i, j] = neighbors[node, j] if j < n else -1
             continue
         rank_candidates(points, node, neighbors[node], n, keys, ids, scores)
         prune(points, ids, scores, n, width, alpha, rows[i])

@@ -41,7 +41,7 @@ def prune(points, ids, scores, n, width, alpha, row):
 
 
 @kernel
-def prune_rows(points, nodes, ids, scores, width, alpha, rows, counts):
+def prune_rows(points, nodes, ids, scores, width, alpha, rows):
     """Prune the candidates ``ids[i]``, nearest first, of every ``nodes[i]``.
 
     A node's own id and the -1s at the end of a row are passed over.
@@ -54,7 +54,7 @@ def prune_rows(points, nodes, ids, scores, width, alpha, rows, counts):
             if ids[i, j] >= 0 and ids[i, j] != nodes[i]:
                 others[n], gaps[n] = ids[i, j], scores[i, j]
                 n += 1
-        counts[i] = prune(points, others, gaps, n, width, alpha, rows[i])
+        prune(points, others, gaps, n, width, alpha, rows[i])
 
 
 @kernel

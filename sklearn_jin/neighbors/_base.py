@@ -146,7 +146,7 @@ class Neighbors(
                 f"n_neighbors = {k}, n_samples_fit = {self.n_samples_fit_}, "
                 f"n_samples = {len(queries)}"
             )
-        scores, ids = self._query(queries, k + own)
+        scores, ids = self._query(queries, k + own, own)
         if own:
             scores, ids = _without_self(scores, ids)
         return (finish(scores), ids) if return_distance else ids
@@ -227,6 +227,10 @@ class Neighbors(
         """Exact scores and ids of ``k`` points near each query; -1 where none is."""
         raise NotImplementedError
 
+    def _search_own(self, queries, k, n_threads):
+        """As :meth:`_search`, where the queries are the points themselves."""
+        return self._search(queries, k, n_threads)
+
     def _exact_rows(self):
         """Largest number of rows that are scanned rather than indexed."""
         return self.exact_threshold
@@ -304,14 +308,18 @@ class Neighbors(
             return self._metric.ask_own(self._rows())
         return self._metric.ask(self._validate(X))
 
-    def _query(self, queries, k):
-        """Exact scores (n_queries, k), ascending, and ids of ``k`` distinct points."""
+    def _query(self, queries, k, own=False):
+        """Exact scores (n_queries, k), ascending, and ids of ``k`` distinct points.
+
+        ``own`` queries are all the points themselves, in their order.
+        """
         from sklearn_jin.search.scan import scan
 
         n_threads = count_threads(self.n_jobs)
         if self.index_ is None:
             return self._scan(queries, k, n_threads)
-        scores, ids = self._search(queries, k, n_threads)
+        search = self._search_own if own else self._search
+        scores, ids = search(queries, k, n_threads)
         short = np.flatnonzero(ids[:, -1] < 0)
         if len(short):
             scores[short], ids[short] = scan(self.points_, queries[short], k, n_threads)

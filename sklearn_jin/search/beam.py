@@ -81,9 +81,10 @@ def places(room):
 def walk(neighbors, points, queries, rows, entries, ef, near, reach, scores, ids):
     """Fill ``scores`` and ``ids``, (n_rows, k), with the ``k`` nearest met.
 
-    Malkov & Yashunin 2020, algorithm 2 (SEARCH-LAYER), from node
-    ``entries[q]`` for query ``queries[rows[q]]``.  The candidate heap ``C`` and
-    the result heap ``W`` are one ascending row of ``ef >= k`` keys, as in
+    Malkov & Yashunin 2020, algorithm 2 (SEARCH-LAYER), for query
+    ``queries[rows[q]]`` from the nodes ``entries[q]``, which are no more than a
+    row of ``neighbors`` holds.  The candidate heap ``C`` and the result heap
+    ``W`` are one ascending row of ``ef >= k`` keys, as in
     DiskANN.  A walk also ends when the next node's score is above ``reach``
     times that of the ``near``-th best (adaptive beam search, Al-Jazzazi et al.
     2025), for which ``reach`` may be infinite.  Rows of ``neighbors``
@@ -107,11 +108,10 @@ def walk(neighbors, points, queries, rows, entries, ef, near, reach, scores, ids
     query = np.arange(lanes)
     upcoming, live, hops, n_scores, n_kept = lanes, lanes, 0, 0, 0
     for lane in range(lanes):
-        _enter(
+        n_todo[lane] = _enter(
             points, queries, rows, query[lane], views, lane, lanes, entries,
             pool, met, todo,
         )  # fmt: skip
-        n_todo[lane] = 1
     while live > 0:
         for lane in range(lanes):
             if query[lane] < 0:
@@ -137,11 +137,10 @@ def walk(neighbors, points, queries, rows, entries, ef, near, reach, scores, ids
                     if upcoming < n_queries:
                         query[lane] = upcoming
                         upcoming += 1
-                        _enter(
+                        n_todo[lane] = _enter(
                             points, queries, rows, query[lane], views, lane,
                             lanes, entries, pool, met, todo,
                         )  # fmt: skip
-                        n_todo[lane] = 1
                     else:
                         live -= 1
                     continue
@@ -187,15 +186,20 @@ def _keep_near(
 
 @kernel
 def _enter(points, queries, rows, q, views, lane, lanes, entries, pool, met, todo):
-    """Start query ``q`` in ``lane``: its entry is all that has been met."""
+    """Start query ``q`` in ``lane``: its entries, whose number is returned, are met."""
     look(points, views, lane, queries, rows[q])
     words, stride, width = len(met) // lanes, len(pool) // lanes, len(todo) // lanes
     pool[lane * stride : (lane + 1) * stride] = NO_KEY
     met[lane * words : (lane + 1) * words] = 0
-    entry = np.int64(entries[q])
-    met[lane * words + (entry >> 6)] = ONE << (np.uint64(entry) & LOW_SIX)
-    todo[lane * width] = entry
-    fetch(points, entry)
+    n = 0
+    for entry in entries[q]:
+        word, bit = lane * words + (entry >> 6), ONE << (np.uint64(entry) & LOW_SIX)
+        if not met[word] & bit:
+            met[word] |= bit
+            todo[lane * width + n] = entry
+            fetch(points, entry)
+            n += 1
+    return n
 
 
 @kernel

@@ -1,12 +1,14 @@
 """Layers of graphs: the upper ones, of few nodes, lead to an entry of the lowest."""
 
+from functools import singledispatch
 from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_jin._jit import kernel
 from sklearn_jin._memory import frozen
 from sklearn_jin._threads import run
-from sklearn_jin.points import ask
+from sklearn_jin.points import ask, take
 from sklearn_jin.search import counters
 from sklearn_jin.search.beam import walk
 from sklearn_jin.search.rerank import refine
@@ -19,6 +21,16 @@ SPREAD_SHARE = 0.75  # of the ranks between k and ef: so ef are expanded on aver
 WIDEST = 4  # an adaptive beam may be as many times as wide as a fixed one
 LEAST_REACH = 1e-5  # so that rounding does not part equal scores
 NO_END = np.float32(np.inf)  # reach of a walk that ends when its beam does
+
+
+class Copies(NamedTuple):
+    """Rows that equal others, if there are any: else both are empty."""
+
+    firsts: np.ndarray  # (n,) int32: the first row of the same place, which is linked
+    following: np.ndarray  # (n,) int32: the next row there, or -1
+
+
+NO_COPIES = Copies(frozen(np.empty(0, np.int32)), frozen(np.empty(0, np.int32)))
 
 
 class Layers(NamedTuple):
@@ -34,34 +46,46 @@ class Layers(NamedTuple):
     starts: np.ndarray  # (n_layers + 1,) int64
     members: np.ndarray  # (n_ranks,) int32 node of every rank; the first is the entry
     landmarks: tuple  # points of the members, by rank: a copy, small and dense
+    copies: Copies = NO_COPIES
 
 
-def descend(layers, queries, rows):
+def descend(layers, queries, rows, bridges=None, radius=None):
     """Nearest rank met on every upper layer, (n_rows, n_layers + 1) int32.
 
     Malkov & Yashunin 2020, algorithm 5, lines 3 to 5: a beam of one, for the
     ``queries`` numbered ``rows``.  The first column is the entry of the top layer.
+    A query that comes within ``radius`` of a rank that has one of the ``bridges``
+    passes by all layers below.
     """
-    n, n_layers = len(rows), len(layers.starts) - 1
-    ranks = np.zeros((n_layers + 1, n), np.int32)
-    scores, found = np.empty((n, 1), np.float32), np.empty((n, 1), np.int32)
+    n_layers, left = len(layers.starts) - 1, np.arange(len(rows))
+    ranks = np.zeros((n_layers + 1, len(rows)), np.int32)
     for t in range(n_layers):
         upper = layers.upper[layers.starts[t] : layers.starts[t + 1]]
+        entries, beam = ranks[t, left, None], (1, 1, NO_END)
+        scores = np.empty((len(left), 1), np.float32)
+        found = np.empty((len(left), 1), np.int32)
         work = walk(
-            upper,
-            layers.landmarks,
-            queries,
-            rows,
-            ranks[t],
-            1,
-            1,
-            NO_END,
-            scores,
-            found,
+            upper, layers.landmarks, queries, rows[left], entries, *beam, scores, found
         )
         counters.add(*work)
-        np.maximum(found[:, 0], 0, out=ranks[t + 1])  # a query without a finite score
+        rank = np.maximum(found[:, 0], 0)  # a query without a finite score
+        ranks[t + 1 :, left] = rank
+        if bridges is not None:
+            left = left[~(bridges[rank] & (scores[:, 0] <= radius))]
     return ranks.T
+
+
+@singledispatch
+def find_entries(layers, queries, rows):
+    """Entries (n_rows, n_entries) of the lowest layer; and ranks by which to sort."""
+    ranks = descend(layers, queries, rows)
+    return layers.members[ranks[:, -1:]], ranks
+
+
+@singledispatch
+def landmarked(layers, points):
+    """``layers`` whose landmarks are ``points``."""
+    return layers._replace(landmarks=take(points, layers.members))
 
 
 def visit(layers, points, queries, rows, k, beam, n_threads, use):
@@ -74,28 +98,51 @@ def visit(layers, points, queries, rows, k, beam, n_threads, use):
     ``beam`` is the width, ``near`` and ``reach`` of :func:`walk`.
     """
     n, rows = len(rows), rows.astype(np.int64, copy=False)
-    ranks = np.empty((n, len(layers.starts)), np.int32)
-    chunk = max(1, min(CHUNK, n // (TURNS * n_threads)))
+    chunk, found = _chunk(n, n_threads), {}
 
-    def find_entries(lo, hi):
-        ranks[lo:hi] = descend(layers, queries, rows[lo:hi])
+    def enter(lo, hi):
+        found[lo] = find_entries(layers, queries, rows[lo:hi])
 
-    run(find_entries, n, chunk, n_threads)
-    entries = layers.members[ranks[:, -1]]
+    run(enter, n, chunk, n_threads)
+    entries, ranks = map(np.concatenate, zip(*(found[lo] for lo in sorted(found))))
     order = np.lexsort(ranks.T[::-1])
+    walks = layers.neighbors, points, queries, rows, entries, order
+    _walk_all(*walks, k, beam, chunk, n_threads, use)
+
+
+def revisit(neighbors, points, queries, nodes, k, beam, n_threads, use, entries=None):
+    """As :func:`visit`, for queries that are the ``nodes`` themselves.
+
+    Each walk starts where it is to end, so it meets little but what is near;
+    ``entries`` are other nodes at the same places.
+    """
+    n, rows = len(nodes), nodes.astype(np.int64)
+    entries = nodes if entries is None else entries
+    walks = neighbors, points, queries, rows, entries[:, None], np.arange(n)
+    _walk_all(*walks, k, beam, _chunk(n, n_threads), n_threads, use)
+
+
+def _walk_all(
+    neighbors, points, queries, rows, entries, order, k, beam, chunk, n_threads, use
+):
+    """Walk from the ``entries``, in ``order``, and ``use`` every chunk of walks."""
 
     def walk_chunk(lo, hi):
         part = order[lo:hi]
         scores = np.empty((len(part), k), np.float32)
         ids = np.empty((len(part), k), np.int32)
         work = walk(
-            layers.neighbors, points, queries, rows[part], entries[part], *beam,
-            scores, ids,
-        )  # fmt: skip
+            neighbors, points, queries, rows[part], entries[part], *beam, scores, ids
+        )
         counters.add(*work)
         use(part, scores, ids)
 
-    run(walk_chunk, n, chunk, n_threads)
+    run(walk_chunk, len(order), chunk, n_threads)
+
+
+def _chunk(n, n_threads):
+    """Walks a thread takes at a time, of ``n``."""
+    return max(1, min(CHUNK, n // (TURNS * n_threads)))
 
 
 def search(layers, points, second, queries, k, beam, rerank, slack, n_threads):
@@ -114,7 +161,49 @@ def search(layers, points, second, queries, k, beam, rerank, slack, n_threads):
         counters.add(exact=n)
 
     visit(layers, points, asked, np.arange(n), rerank, beam, n_threads, refine_chunk)
+    list_copies(scores, ids, layers.copies.following)
     return scores, ids
+
+
+def search_own(
+    neighbors, points, second, queries, order, k, beam, rerank, slack, n_threads,
+    copies=NO_COPIES,
+):  # fmt: skip
+    """As :func:`search`, for the points themselves, which ``queries`` are of.
+
+    Walks start from them, in ``order``, of all: side by side where they are near.
+    """
+    n = len(order)
+    scores, ids = np.empty((n, k)), np.empty((n, k), np.int64)
+    asked, exactly = frozen(ask(points, queries)), frozen(ask(second, queries))
+
+    def refine_chunk(part, estimates, found):
+        rows = order[part].astype(np.int64)
+        n = refine(second, exactly, rows, found, estimates, slack, scores, ids)
+        counters.add(exact=n)
+
+    entries = copies.firsts[order] if len(copies.firsts) else order
+    walks = neighbors, points, asked, order
+    revisit(*walks, rerank, beam, n_threads, refine_chunk, entries)
+    list_copies(scores, ids, copies.following)
+    return scores, ids
+
+
+@kernel
+def list_copies(scores, ids, following):
+    """Let the rows that follow each of ``ids`` at its place stand behind it."""
+    if len(following) == 0:
+        return
+    k = ids.shape[1]
+    near, found = np.empty(k, scores.dtype), np.empty(k, ids.dtype)
+    for q in range(len(ids)):
+        near[:], found[:] = scores[q], ids[q]
+        filled = 0
+        for j in range(k):
+            i = found[j]
+            while i >= 0 and filled < k:
+                scores[q, filled], ids[q, filled] = near[j], i
+                filled, i = filled + 1, following[i]
 
 
 def learn_spread(layers, points, queries, n_threads):

@@ -6,17 +6,18 @@ import numpy as np
 from sklearn import get_config
 from threadpoolctl import ThreadpoolController
 
-from sklearn_jin._jit import kernel
+from sklearn_jin._jit import kernel, piece
 from sklearn_jin._memory import frozen
+from sklearn_jin._simd import below, lowest
 from sklearn_jin._threads import run
 from sklearn_jin.metrics import squares
 from sklearn_jin.points import ask, exact, score, view
 from sklearn_jin.points.codes import look_all
 from sklearn_jin.points.raw import Dot, Raw
 from sklearn_jin.search import counters
-from sklearn_jin.search.beam import ID_BITS, NO_KEY, ONE, key_of
+from sklearn_jin.search.beam import COMPARED, key_of, score_of
 from sklearn_jin.search.rerank import keep, refine
-from sklearn_jin.search.shortlist import offer, settle, shortlists
+from sklearn_jin.search.shortlist import ids_of, offer, settle, shortlists
 
 FEW = 8  # queries; as many are scanned one by one faster than by a matrix product
 MORE = 32  # proposals beyond k, so that rounding hides none
@@ -74,8 +75,7 @@ def scan_codes(codes, points, queries, k, rerank, slack, n_threads):
 
 def choose(points, queries, keys, slack, scores, ids, lo, hi):
     """Of the points that ``keys`` name write the nearest as rows ``lo`` to ``hi``."""
-    proposed = (keys >> ONE & ID_BITS).astype(np.int32)
-    proposed[keys == NO_KEY] = -1
+    proposed = ids_of(keys)
     estimates = (keys >> 32).astype(np.uint32).view(np.float32)
     rows = np.arange(lo, hi)
     n = refine(points, queries, rows, proposed, estimates, slack, scores, ids)
@@ -96,7 +96,7 @@ def _scan_by_products(points, queries, room, scores, ids, n_threads):
     best = shortlists(n, room)
     query_block = _query_block()
     longest = 0.0
-    with _blas().limit(limits=n_threads, user_api="blas"):
+    with blas().limit(limits=n_threads, user_api="blas"):
         for first in range(0, len(X), ROW_BLOCK):
             block = X[first : first + ROW_BLOCK] - center
             x2 = np.ones(len(block)) if is_dot else squares(block)
@@ -124,8 +124,10 @@ def _propose_block(Q, q2, block, x2, first, lists, n_threads):
     with np.errstate(over="ignore"):  # infinite products propose nothing: scanned
         q2, x2 = q2.astype(np.float32), x2.astype(np.float32)
 
+    ids = np.arange(first, first + len(block), dtype=np.int32)
+
     def task(lo, hi):
-        propose(products, q2, x2, first, lo, hi, *lists)
+        propose(products, q2, x2, ids, lo, hi, *lists)
 
     run(task, len(Q), CHUNK, n_threads)
 
@@ -137,7 +139,8 @@ def _query_block():
 
 
 @cache
-def _blas():
+def blas():
+    """Control of the threads of BLAS; to find the libraries takes milliseconds."""
     return ThreadpoolController()
 
 
@@ -154,18 +157,41 @@ def scan_each(points, queries, lo, hi, scores, ids):
 
 
 @kernel
-def propose(products, q2, x2, first, lo, hi, keys, filled, bounds):
-    """Offer a block of points to the shortlists of queries ``lo`` to ``hi``.
+def propose(products, q2, x2, ids, lo, hi, keys, filled, bounds):
+    """Offer the points ``ids`` to the shortlists of queries ``lo`` to ``hi``.
 
-    ``products`` (n_queries, n_block) holds <q, x>, so the score is estimated as
+    ``products`` (n_queries, n_ids) holds <q, x>, so the score is estimated as
     ``q2 + x2 - 2 <q, x>``.
     """
+    n = len(ids)
+    estimates = np.full(COMPARED, np.inf, np.float32)
     for q in range(lo, hi):
-        for i in range(products.shape[1]):
-            estimate = max(q2[q] + x2[i] - 2 * products[q, i], np.float32(0))
-            key = key_of(estimate, first + i)
-            if key < bounds[q]:
-                offer(keys, filled, bounds, q, key)
+        bound = score_of(bounds[q])
+        for first in range(0, n, COMPARED):
+            estimate(products[q], q2[q], x2, first, min(COMPARED, n - first), estimates)
+            good = below(estimates, 0, bound)
+            if n - first < COMPARED:
+                good &= (np.uint32(1) << np.uint32(n - first)) - np.uint32(1)
+            while good != 0:
+                j = lowest(good)
+                good &= good - np.uint32(1)
+                key = key_of(estimates[j], ids[first + j])
+                if key < bounds[q]:
+                    offer(keys, filled, bounds, q, key)
+                    bound = score_of(bounds[q])
+
+
+@piece
+def estimate(products, q2, x2, first, n, estimates):
+    """Fill ``estimates[:n]`` with the scores of points ``first`` on."""
+    if n == COMPARED:  # a loop of known length becomes two vectors
+        for j in range(COMPARED):
+            gap = q2 + x2[first + j] - 2 * products[first + j]
+            estimates[j] = max(gap, np.float32(0))
+    else:
+        for j in range(n):
+            gap = q2 + x2[first + j] - 2 * products[first + j]
+            estimates[j] = max(gap, np.float32(0))
 
 
 @kernel

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_jin._jit import kernel
-from sklearn_jin.search.beam import NO_KEY
+from sklearn_jin.search.beam import ID_BITS, NO_KEY, ONE
 
 SPARE = 4  # times the room: so much is appended before a list is cut
 
@@ -87,3 +87,10 @@ def settle(lists):
     keys[np.arange(keys.shape[1]) >= lists.filled[:, None]] = NO_KEY
     keys.sort(axis=1)
     return keys[:, :room]
+
+
+def ids_of(keys):
+    """Ids of ``keys``, int32, and -1 where there is no key."""
+    ids = (keys >> ONE & ID_BITS).astype(np.int32)
+    ids[keys == NO_KEY] = -1
+    return ids

@@ -40,31 +40,63 @@ def degrees(graph):
     return (graph >= 0).sum(axis=1)
 
 
-# reverse
+# grouped and edges
 
 
-def test_edges_are_turned_round_and_grouped():
-    rows = np.array([[5, 2, -1], [2, -1, -1], [-1, -1, -1], [2, 5, 9]], np.int32)
-    nodes = np.array([7, 8, 1, 3], np.int32)
-    sources, starts, targets = link.reverse(nodes, rows)
+def naive_grouped(keys, values, n):
+    """Values and where they start, by definition."""
+    groups = [[v for k, v in zip(keys, values) if k == key] for key in range(n)]
+    return [v for group in groups for v in group], np.cumsum([0, *map(len, groups)])
+
+
+pairs = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 2**31 - 1)), max_size=60)
+
+
+@given(pairs, st.sampled_from([np.int32, np.int64]))
+@quick
+def test_values_are_grouped_by_key_in_their_order(pairs, dtype):
+    keys, values = np.array(pairs, np.int64).reshape(-1, 2).T
+    groups, starts = link.grouped(keys.astype(dtype), values.astype(np.int32), 9)
+    wanted, wanted_starts = naive_grouped(keys.tolist(), values.tolist(), 9)
+    assert_array_equal(groups, wanted)
+    assert_array_equal(starts, wanted_starts)
+    assert groups.dtype == np.int32
+
+
+@pytest.mark.parametrize("n", [1, 5])
+def test_no_values_are_grouped_into_nothing(n):
+    groups, starts = link.grouped(np.empty(0, np.int32), np.empty(0, np.int32), n)
+    assert len(groups) == 0
+    assert_array_equal(starts, np.zeros(n + 1))
+
+
+def test_edges_are_grouped_by_their_source():
+    heads = np.array([5, 2, 2, 2, 5, 9], np.int32)
+    tails = np.array([7, 7, 8, 3, 3, 3], np.int32)
+    sources, starts, targets = link.edges(heads, tails, 11)
     assert_array_equal(sources, [2, 5, 9])
     assert_array_equal(starts, [0, 3, 5, 6])
     assert_array_equal(targets, [7, 8, 3, 7, 3, 3])
+    assert sources.dtype == targets.dtype == np.int32
 
 
 @given(seeds)
 @quick
-def test_turned_edges_are_the_same_edges(seed):
-    rows, nodes = random_graph(12, 4, seed), np.arange(12, dtype=np.int32)
-    sources, starts, targets = link.reverse(nodes, rows)
-    edges = {(i, int(j)) for i in range(12) for j in rows[i] if j >= 0}
+def test_grouped_edges_are_the_same_edges(seed):
+    graph = random_graph(12, 4, seed)
+    heads, columns = np.nonzero(graph >= 0)
+    tails = graph[heads, columns]
+    sources, starts, targets = link.edges(heads, tails, 12)
+    assert len(starts) == len(sources) + 1
     spans = zip(sources, starts[:-1], starts[1:])
-    assert {(int(t), int(s)) for s, lo, hi in spans for t in targets[lo:hi]} == edges
-    assert len(targets) == len(edges)
+    found = [(int(s), int(t)) for s, lo, hi in spans for t in targets[lo:hi]]
+    assert found == [*zip(heads.tolist(), tails.tolist())]
+    assert (np.diff(starts) > 0).all()
 
 
-def test_no_edges_turned_round_are_none():
-    sources, starts, targets = link.reverse(np.arange(3), np.full((3, 2), -1))
+def test_no_edges_have_no_sources():
+    none = np.empty(0, np.int32)
+    sources, starts, targets = link.edges(none, none, 3)
     assert len(sources) == len(targets) == 0
     assert_array_equal(starts, [0])
 
@@ -103,6 +135,41 @@ def test_a_row_that_overflows_is_pruned(alpha, n_new):
     assert_array_equal(found[0, len(expected) :], -1)
 
 
+def test_an_edge_that_is_there_is_not_added_again():
+    graph = np.array([[1, 2, -1, -1], [0, -1, -1, -1], [-1] * 4], np.int32)
+    found = add(graph, integers(6), [0, 1], [[2, 4, 1], [0]], 2)
+    assert_array_equal(found, [[1, 2, 4, -1], [0, -1, -1, -1], [-1] * 4])
+
+
+def test_an_edge_that_is_given_twice_is_added_once():
+    found = add(np.full((6, 4), -1, np.int32), integers(6), [0], [[3, 5, 3, 3, 5]], 2)
+    assert_array_equal(found[0], [3, 5, -1, -1])
+
+
+def test_a_row_overflows_by_new_edges_alone():
+    # Of nine targets two are new: there is room, so none is pruned.
+    graph = np.full((9, 4), -1, np.int32)
+    graph[0, :2] = [1, 2]
+    found = add(graph, np.ones((9, 3)), [0], [[2, 1, 2, 1, 7, 1, 8, 7, 2]], 2)
+    assert_array_equal(found[0], [1, 2, 7, 8])
+
+
+@given(seeds, st.integers(1, 5))
+@quick
+def test_added_edges_are_those_of_both_pruned_where_they_are_many(seed, width):
+    X, rng = integers(12, seed), np.random.default_rng(seed)
+    graph = random_graph(12, width + 2, seed)
+    targets = [rng.integers(0, 12, 5) for _ in range(12)]
+    targets = [row[row != node] for node, row in enumerate(targets)]
+    some = [node for node in range(12) if len(targets[node])]
+    found = add(graph, X, some, [targets[node] for node in some], width)
+    for node, row in enumerate(found):
+        edges = [*dict.fromkeys([*graph[node][graph[node] >= 0], *targets[node]])]
+        many = len(edges) > width + 2
+        expected = naive.prune(X, node, edges, width, 1) if many else edges
+        assert_array_equal(row[row >= 0], expected)
+
+
 def test_only_the_sources_asked_for_are_changed():
     graph, counts = np.full((4, 3), -1, np.int32), np.zeros(4, np.int32)
     sources, starts = np.arange(3, dtype=np.int32), np.arange(4)
@@ -129,6 +196,16 @@ def test_degrees_are_bounded_by_pruning(seed, width):
         expected = naive.prune(X, node, edges, width, 1) if long else edges
         assert_array_equal(row[row >= 0], expected)
         assert_array_equal(row[len(expected) :], -1)
+
+
+@pytest.mark.parametrize("breadth", [1, 3])
+def test_a_row_narrower_than_the_bound_is_filled_up(breadth):
+    graph = np.array([[1], [2], [0]], np.int32).repeat(breadth, axis=1)
+    graph[:, 1:] = -1
+    rows = np.full((3, 5), 7, np.int32)
+    nodes = np.arange(3, dtype=np.int32)
+    link.bound_degrees(record(integers(3)), graph, nodes, 5, np.float32(1), rows, 0, 3)
+    assert_array_equal(rows, [[1, *[-1] * 4], [2, *[-1] * 4], [0, *[-1] * 4]])
 
 
 # merge

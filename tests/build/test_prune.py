@@ -108,6 +108,11 @@ def test_copies_of_the_node_are_kept():
     )
 
 
+def test_of_copies_of_another_row_one_is_kept():
+    # Two candidates in one place: the second is nearer to the first.
+    assert_array_equal(prune(np.array([[0], [2], [2], [2]]), 0, [1, 2, 3], 3, 1), [1])
+
+
 def test_no_candidates_leave_an_empty_row():
     assert len(prune(integers(3), 0, [], 4, 1)) == 0
 
@@ -130,9 +135,10 @@ def test_rows_are_pruned_without_themselves_and_without_gaps():
     for row, (sorted_ids, sorted_scores) in enumerate(ranks):
         ids[row, : len(sorted_ids)] = sorted_ids
         scores[row, : len(sorted_ids)] = sorted_scores
-    rows, counts = np.empty((2, 4), np.int32), np.empty(2, np.int32)
-    module.prune_rows(record(X), nodes, ids, scores, 4, np.float32(1), rows, counts)
-    for node, row, given_ids, n in zip(nodes, rows, ids, counts):
+    rows = np.full((2, 4), 7, np.int32)
+    module.prune_rows(record(X), nodes, ids, scores, 4, np.float32(1), rows)
+    for node, row, given_ids in zip(nodes, rows, ids):
         others = [i for i in given_ids if i >= 0 and i != node]
-        assert_array_equal(row[:n], naive.prune(X, node, others, 4, 1))
-        assert_array_equal(row[n:], -1)
+        expected = naive.prune(X, node, others, 4, 1)
+        assert_array_equal(row[: len(expected)], expected)
+        assert_array_equal(row[len(expected) :], -1)

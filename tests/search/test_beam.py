@@ -24,7 +24,7 @@ def record(X, kind="Raw"):
 def walk(
     neighbors, X, Q, k, ef, entries=None, kind="Raw", near=1, reach=np.inf, which=None
 ):
-    """Scores, ids and work of a walk for every query, from node 0 or its entry.
+    """Scores, ids and work of a walk for every query, from node 0 or its entries.
 
     ``which`` numbers the rows of ``Q`` that are queries.
     """
@@ -32,6 +32,7 @@ def walk(
     n = len(which)
     scores, ids = np.full((n, k), 7, np.float32), np.full((n, k), 7, np.int32)
     entries = np.zeros(n) if entries is None else np.asarray(entries)
+    entries = entries.reshape(n, -1)  # one, or a row of them
     work = beam.walk(
         frozen(np.asarray(neighbors, np.int32)),
         record(X, kind),
@@ -139,6 +140,87 @@ def test_rows_of_any_width_are_compared_whole(width):
 def test_every_query_starts_from_its_own_entry():
     ids = walk(np.full((4, 1), -1), rows(4), rows(6), 1, 1, [3, 0, 2, 1, 1, 3])[1]
     assert_array_equal(ids[:, 0], [3, 0, 2, 1, 1, 3])
+
+
+# Several entries
+
+
+def assert_same(found, wanted):
+    for part, other in zip(found, wanted):
+        assert_array_equal(part, other)
+
+
+@pytest.mark.parametrize("n_entries", [2, 3, 5])
+@pytest.mark.parametrize("reach", [1.5, np.inf])
+def test_an_entry_that_is_given_often_counts_once(n_entries, reach):
+    X, Q, graph = rows(60), rows(9, seed=1), random_graph(60, 5, 0)
+    entry = np.random.default_rng(0).integers(0, 60, 9)
+    how = {"reach": reach, "near": 3}
+    one = walk(graph, X, Q, 4, 8, entry, **how)
+    assert_same(walk(graph, X, Q, 4, 8, np.tile(entry, (n_entries, 1)).T, **how), one)
+
+
+def test_entries_of_two_islands_lead_to_both():
+    # Two rings of 20 nodes; node 20 is the first of the second.
+    graph = np.vstack([line(20), 20 + line(20)])
+    X = np.vstack([rows(20), 100 + rows(20)])
+    Q = np.vstack([X[3], X[33]])
+    for entry in (0, 20):
+        ids = walk(graph, X, Q, 5, 40, [entry] * 2)[1]
+        assert (ids // 20 == entry // 20).all()
+    ids = walk(graph, X, Q, 5, 40, [[0, 20]] * 2)[1]
+    assert_array_equal(ids, naive.nearest(X, Q, 5))
+
+
+@pytest.mark.parametrize("width", [1, 2, 31, 32, 33, 70])
+def test_entries_may_be_as_many_as_a_row_is_wide(width):
+    X, Q = rows(200), rows(7, seed=1)
+    graph = np.full((200, width), -1)
+    entries = [np.random.default_rng(q).permutation(200)[:width] for q in range(7)]
+    scores, ids, work = walk(graph, X, Q, 3, 100, entries)
+    for some, q, found, gaps in zip(entries, Q, ids, scores):
+        some = np.sort(some)
+        wanted = some[naive.nearest(X[some], [q], 3)[0]]
+        assert_array_equal(found[: len(wanted)], wanted)
+        assert (found[len(wanted) :] == -1).all()
+        assert_array_equal(gaps[: len(wanted)], ((X[wanted] - q) ** 2).sum(axis=1))
+    assert work[1] == 7 * width  # each is scored, once
+
+
+def test_of_more_entries_than_a_beam_holds_the_nearest_are_walked_from():
+    X, path = np.arange(50)[:, None], line(50)[:, :1]
+    entries = [[40, 3, 30, 20]]
+    scores, ids, work = walk(np.c_[path, -np.ones((50, 3))], X, [[5.25]], 1, 1, entries)
+    assert ids == 5 and scores == 0.0625
+    assert work[1] == 4 + 3  # 4, 5 and 6
+
+
+def test_the_order_of_entries_does_not_matter(entry_rows=5):
+    X, Q, graph = rows(60), rows(9, seed=1), random_graph(60, entry_rows, 0)
+    entries = np.random.default_rng(1).integers(0, 60, (9, entry_rows))
+    assert_same(
+        walk(graph, X, Q, 4, 60, entries), walk(graph, X, Q, 4, 60, entries[:, ::-1])
+    )
+
+
+def test_an_answer_from_several_entries_does_not_depend_on_the_other_queries():
+    X, Q, graph = rows(60), rows(13, seed=1), random_graph(60, 5, 0)
+    entries = np.random.default_rng(1).integers(0, 60, (13, 3))
+    together = walk(graph, X, Q, 4, 6, entries)
+    alone = [walk(graph, X, Q[[q]], 4, 6, entries[[q]]) for q in range(13)]
+    assert_array_equal(together[0], np.vstack([scores for scores, *_ in alone]))
+    assert_array_equal(together[1], np.vstack([ids for _, ids, _ in alone]))
+    assert_array_equal(together[2], np.sum([work for *_, work in alone], axis=0))
+
+
+def test_an_entry_of_no_finite_score_is_passed_over():
+    X = np.array([[np.nan], [1.0], [2.0]])
+    graph = np.array([[1, -1], [2, -1], [-1, -1]])
+    ids = walk(graph, X, [[0.0]], 3, 3, [[0, 2]])[1]
+    assert_array_equal(ids, [[1, 2, -1]])
+
+
+# Answers
 
 
 def test_equally_near_nodes_come_in_the_order_of_ids():

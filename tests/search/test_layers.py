@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_jin._memory import frozen, padded_width
 from sklearn_jin.build import hnsw
+from sklearn_jin.build.grow import grow
 from sklearn_jin.points import raw, take
 from sklearn_jin.search import counters
 from sklearn_jin.search.layers import (
@@ -19,6 +20,7 @@ from sklearn_jin.search.layers import (
     descend,
     learn_spread,
     plan_beam,
+    revisit,
     search,
     visit,
 )
@@ -127,6 +129,86 @@ def test_every_query_is_visited_once(points, dtype, n_threads):
     beam = fixed(40)
     visit(layered(points, [5]), points, queries, rows, 1, beam, n_threads, use)
     assert_array_equal(np.sort(visited), np.arange(70))
+
+
+# Walks from where they are to end
+
+
+def revisited(neighbors, points, nodes, k, beam, n_threads=1):
+    """Scores and ids of walks from ``nodes``, and the parts in which they came."""
+    scores, parts = np.full((len(nodes), k), 7, np.float32), []
+    ids = np.full((len(nodes), k), 7, np.int32)
+
+    def use(part, some_scores, some_ids):
+        scores[part], ids[part] = some_scores, some_ids
+        parts.append(part)
+
+    revisit(neighbors, points, points.X, nodes, k, beam, n_threads, use)
+    return scores, ids, parts
+
+
+def ring(n):
+    i = np.arange(n)
+    return frozen((np.stack([i + 1, i - 1], axis=1) % n).astype(np.int32))
+
+
+def nodes_of(n, seed=0):
+    return np.random.default_rng(seed).permutation(n).astype(np.int32)
+
+
+def test_a_node_that_is_revisited_finds_itself_first(points):
+    for nodes in (nodes_of(40), nodes_of(40)[:13], np.int32([5, 5, 2])):
+        scores, ids, _ = revisited(ring(40), points, nodes, 3, fixed(4))
+        assert_array_equal(ids[:, 0], nodes)
+        assert_array_equal(scores[:, 0], np.zeros(len(nodes)))
+
+
+def test_a_walk_begins_at_the_node_itself(points):
+    # Without an edge there is nothing else to find.
+    alone, nodes = frozen(np.full((40, 1), -1, np.int32)), nodes_of(40)
+    _, ids, _ = revisited(alone, points, nodes, 2, fixed(2))
+    assert_array_equal(ids, np.c_[nodes, np.full(40, -1)])
+
+
+def test_revisits_of_a_connected_graph_are_exact_if_the_beam_is_wide(points):
+    nodes = nodes_of(40)
+    scores, ids, _ = revisited(ring(40), points, nodes, 6, fixed(40))
+    assert_array_equal(ids, naive.nearest(points.X, points.X[nodes], 6))
+    exact = naive.nearest_distances(points.X, points.X[nodes], 6, "sqeuclidean")
+    assert_allclose(scores, exact, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_threads", [2, 5])
+def test_threads_revisit_alike(points, n_threads):
+    nodes = nodes_of(40)
+    one = revisited(ring(40), points, nodes, 5, fixed(9))
+    several = revisited(ring(40), points, nodes, 5, fixed(9), n_threads)
+    for part, wanted in zip(several[:2], one[:2]):
+        assert_array_equal(part, wanted)
+
+
+@pytest.mark.parametrize("n", [1, 2, 40, 600])
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_parts_of_a_revisit_cover_all_once_and_are_in_order(n, n_threads):
+    X = record(np.random.default_rng(0).random((n, 3)))
+    *_, parts = revisited(ring(n), X, nodes_of(n), 1, fixed(2), n_threads)
+    assert all((np.diff(part) == 1).all() for part in parts)
+    assert_array_equal(np.sort(np.concatenate(parts)), np.arange(n))
+    if n_threads == 1:  # side by side as they were given
+        assert_array_equal(np.concatenate(parts), np.arange(n))
+
+
+def test_revisits_meet_little_but_what_is_near():
+    X = record(np.arange(300)[:, None])
+    with counters.counting() as tally:
+        revisited(ring(300), X, nodes_of(300), 3, fixed(3))
+    assert tally[1] <= 6 * 300
+
+
+def test_the_work_of_revisits_is_counted(points):
+    with counters.counting() as tally:
+        revisited(ring(40), points, nodes_of(40), 1, fixed(40))
+    assert_array_equal(tally[:3], [40 * 40] * 3)
 
 
 def test_a_search_may_score_what_is_not_walked_on(points, queries):
@@ -289,7 +371,8 @@ def large(request):
     """A graph of realistic size, points, queries and the scores of the nearest."""
     points, Q = record(request.param(5000)), record(request.param(400, seed=2)).X
     order = np.random.default_rng(0).permutation(5000).astype(np.int32)
-    graph, _ = hnsw.build(points, 12, 60, 1.1, order, 1)
+    plan = hnsw.plan(5000, 12, 60, 1.1)
+    graph, _ = grow(points, order, plan, np.random.RandomState(0), 1)
     spread = learn_spread(graph, points, points.X[order[:256]], 1)
     return (
         graph,

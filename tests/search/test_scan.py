@@ -11,7 +11,9 @@ from sklearn_jin._memory import frozen, padded_width
 from sklearn_jin.metrics import METRICS
 from sklearn_jin.points import raw
 from sklearn_jin.search import scan as module
-from sklearn_jin.search.scan import FEW, scan, scan_codes
+from sklearn_jin.search.beam import NO_KEY
+from sklearn_jin.search.scan import FEW, propose, scan, scan_codes
+from sklearn_jin.search.shortlist import ids_of, settle, shortlists
 
 METRIC = {
     "Raw": "sqeuclidean",
@@ -139,6 +141,92 @@ def test_as_few_points_as_proposals_are_scanned(n_points):
     for k in (1, 9, 25, n_points):
         _, ids = scan(raw.Raw(frozen(X)), frozen(X[:12]), min(k, n_points), 1)
         assert_array_equal(ids, naive.nearest(X, X[:12], min(k, n_points), "euclidean"))
+
+
+# Proposals by products
+
+
+def proposed(estimates, ids, room, blocks=(None,), lo=0, hi=None):
+    """Settled keys of proposals whose estimates are as given, a row a query."""
+    estimates = np.asarray(estimates, np.float32)
+    best, ids = shortlists(len(estimates), room), np.asarray(ids, np.int32)
+    for part in map(slice, (0, *blocks[:-1]), blocks):
+        x2 = np.full(len(ids[part]), 2, np.float32)
+        q2 = np.full(len(estimates), 3, np.float32)
+        products = np.ascontiguousarray((5 - estimates[:, part]) / 2)
+        hi = len(estimates) if hi is None else hi
+        propose(products, q2, x2, ids[part], lo, hi, *best)
+    return settle(best)
+
+
+def nearest_ids(estimates, ids, room):
+    """Ids by (estimate, id), of those below 0 as if they were 0."""
+    order = [np.lexsort((ids, row)) for row in np.maximum(estimates, 0)]
+    return np.asarray(ids)[np.array(order)[:, :room]]
+
+
+@pytest.mark.parametrize("n", range(1, 71))
+def test_the_nearest_of_any_number_are_proposed_by_their_ids(n):
+    # Halves, so that no step is rounded; some are equal and some below 0.
+    rng = np.random.default_rng(n)
+    estimates = rng.integers(-3, 40, (3, n)) / 2
+    ids = rng.permutation(2**31 - 1 - np.arange(n))
+    for room in {1, min(5, n), n}:
+        found = ids_of(proposed(estimates, ids, room))
+        assert found.dtype == np.int32
+        assert_array_equal(found, nearest_ids(estimates, ids, room))
+
+
+@pytest.mark.parametrize("stops", [(1,), (31,), (32,), (33,), (5, 40, 69)])
+def test_proposals_of_several_blocks_are_those_of_one(stops):
+    rng = np.random.default_rng(0)
+    estimates, ids = rng.integers(0, 40, (3, 70)) / 2, rng.permutation(70)
+    found = ids_of(proposed(estimates, ids, 9, (*stops, 70)))
+    assert_array_equal(found, nearest_ids(estimates, ids, 9))
+
+
+def test_fewer_points_than_room_leave_places_without_a_key():
+    keys = proposed([[3, 1, 2]], [7, 8, 9], 5)
+    assert_array_equal(ids_of(keys), [[8, 9, 7, -1, -1]])
+    assert (keys[0, 3:] == NO_KEY).all() and (keys[0, :3] < NO_KEY).all()
+
+
+def test_proposals_are_made_to_the_queries_asked_for():
+    found = ids_of(proposed(np.ones((4, 3)), [7, 8, 9], 2, lo=1, hi=3))
+    assert_array_equal(found, [[-1, -1], [7, 8], [7, 8], [-1, -1]])
+
+
+@pytest.mark.parametrize("n", [4, 31, 32, 33, 64, 70])
+def test_estimates_that_are_no_numbers_come_after_all_others(n):
+    # The last are in the tail or, of whole vectors, are not.
+    estimates = np.arange(n, dtype=float)[None]
+    estimates[0, [0, n - 1]] = np.inf, np.nan
+    estimates[0, n - 2] = np.inf
+    found = ids_of(proposed(estimates, np.arange(n), n))[0]
+    assert_array_equal(found[: n - 3], np.arange(1, n - 2))
+    kept = found[found >= 0]
+    assert len({*kept.tolist()}) == len(kept)
+    room = n - 3
+    assert_array_equal(
+        ids_of(proposed(estimates, np.arange(n), room))[0], np.arange(1, n - 2)
+    )
+
+
+def test_a_query_that_is_no_number_is_proposed_distinct_points():
+    estimates = np.full((2, 40), np.nan)
+    estimates[1] = np.arange(40)
+    found = ids_of(proposed(estimates, np.arange(40), 6))
+    assert len({*found[0].tolist()}) == 6 and (found[0] < 40).all()
+    assert_array_equal(found[1], np.arange(6))
+
+
+def test_products_that_overflow_propose_what_is_finite():
+    huge = np.float32(3e38)
+    products = np.array([[-huge, 1, -huge, 0]], np.float32)
+    q2, x2, ids = np.float32([2]), np.float32([2] * 4), np.arange(4, dtype=np.int32)
+    best = shortlists(1, 2)
+    propose(products, q2, x2, ids, 0, 1, *best)
+    assert_array_equal(ids_of(settle(best)), [[1, 3]])
 
 
 # Codes

@@ -7,8 +7,15 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from sklearn_jin._jit import kernel
-from sklearn_jin.search.beam import NO_KEY
-from sklearn_jin.search.shortlist import SPARE, cut, offer, settle, shortlists
+from sklearn_jin.search.beam import NO_KEY, key_of
+from sklearn_jin.search.shortlist import (
+    SPARE,
+    cut,
+    ids_of,
+    offer,
+    settle,
+    shortlists,
+)
 
 
 @kernel
@@ -55,3 +62,13 @@ def test_a_cut_puts_the_smallest_first_and_the_largest_of_them_last(order, room)
     cut(keys, 0, 40, room)
     assert sorted(keys[0, :room]) == [*range(room)] and keys[0, room - 1] == room - 1
     assert sorted(keys[0]) == [*range(40)]
+
+
+def test_ids_are_those_of_keys_and_minus_one_where_there_is_none():
+    ids = np.array([[0, 5], [2**31 - 1, 7]])
+    keys = np.array([[key_of(np.float32(2), i) for i in row] for row in ids], np.uint64)
+    keys |= np.array([[0, 1], [0, 1]], np.uint64)  # the flag is no part of an id
+    assert_array_equal(ids_of(keys), ids)
+    keys[1, 1] = NO_KEY
+    assert_array_equal(ids_of(keys), [[0, 5], [2**31 - 1, -1]])
+    assert ids_of(keys).dtype == np.int32

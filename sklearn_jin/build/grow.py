@@ -1,0 +1,381 @@
+"""Growing a graph: rows are inserted batch by batch, or linked all at once.
+
+Both ways end in the same step: for every node a walk proposes neighbours, the
+one pruning rule chooses among them, and the edges are made in both directions,
+grouped by their source.  So a graph depends on the order of its rows and on the
+random state alone, and not on the number of threads (as in ParlayANN).
+"""
+
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from sklearn_jin._memory import aligned, aligned_empty, frozen
+from sklearn_jin._threads import run
+from sklearn_jin.build.copies import chained, distinct
+from sklearn_jin.build.link import (
+    add_edges,
+    bound_degrees,
+    connect,
+    edges,
+    merge,
+)
+from sklearn_jin.build.lists import neighbor_lists
+from sklearn_jin.build.prune import prune_rows
+from sklearn_jin.metrics import BLOCK, squares
+from sklearn_jin.points import spaces, take
+from sklearn_jin.points.raw import Raw
+from sklearn_jin.search.layers import NO_COPIES, NO_END, Layers, revisit, visit
+
+BATCH_SHARE = 50  # a batch holds at most one 50th of the rows: larger ones cost recall
+MIN_BATCH = 32
+NO_EDGES = np.empty(0, np.int32), np.empty(0, np.int32)
+CHUNK = 256  # rows a thread links at a time
+LISTED = 24  # near neighbours that cells and products tell of
+FIRST = 12  # of these are edges at first; and as many are made back
+FAR = 8  # inserted rows that are proposed besides: they lead to other clusters
+SHARE = 2  # of a beam that starts at the end half the width is enough
+STEPS = 10  # of progress, of the lists and of every pass over all nodes
+
+
+class Plan(NamedTuple):
+    """What a published algorithm asks of its graph."""
+
+    width: int  # most edges of a node
+    beam: tuple  # width, near and reach of the walks that propose edges
+    alphas: tuple  # alpha of every time that nodes look for edges, on squared distances
+    sizes: tuple = ()  # nodes of the upper layers, the top first
+    M: int = 2  # most edges of a node there
+
+
+@contextmanager
+def silent(n_steps):
+    """Progress that nobody watches."""
+    yield lambda: None
+
+
+def fixed(ef):
+    """A beam of width ``ef``, which proposes the ``ef`` nearest met."""
+    return ef, 1, NO_END
+
+
+def met(ef):
+    """A beam that is ``ef`` wide and proposes all that were ever in it.
+
+    These are four times as many at most: the nodes that were expanded, which
+    RobustPrune is to choose from, and some that were not.
+    """
+    return 4 * ef, ef, np.float32(1)
+
+
+def narrowed(beam, most, share=1):
+    """``beam`` of a ``share`` of its width, and not wider than ``most``."""
+    ef, near, reach = beam
+    return min(max(1, ef // share), most), min(max(1, near // share), most), reach
+
+
+def layer_sizes(n, M):
+    """Numbers of nodes of the upper layers, the top first: each 1 / (2 M) of the next.
+
+    The paper draws levels so that the expected sizes fall by the factor
+    ``1 / M``; a beam of ten or more on the lowest layer needs no closer entry.
+    """
+    sizes = []
+    while n // (2 * M) > 1:
+        n //= 2 * M
+        sizes.append(n)
+    return tuple(sizes[::-1])
+
+
+def batch_stops(n, sizes):
+    """Where insertion pauses to link: after 1, 2, 4, ... rows, and at every size."""
+    most, stops = max(n // BATCH_SHARE, MIN_BATCH), [1]
+    while stops[-1] < n:
+        lo = stops[-1]
+        stops.append(min(2 * lo, lo + most, *(s for s in (*sizes, n) if s > lo)))
+    return stops
+
+
+def entry_first(points, order):
+    """``order`` beginning with the entry of a flat graph.
+
+    That is the row nearest to the mean, for squared distances; for others the
+    order stays, which for inner products begins with the longest row.
+    """
+    if not isinstance(spaces(points)[-1], Raw):
+        return order
+    X, gaps = points.X, np.empty(len(order))
+    mean = X.mean(axis=0, dtype=np.float64)
+    for lo in range(0, len(X), BLOCK):
+        gaps[lo : lo + BLOCK] = squares(X[lo : lo + BLOCK] - mean)
+    entry = gaps.argmin()
+    return np.concatenate([[entry], order[order != entry]]).astype(np.int32)
+
+
+def _stops(n, plan, partition):
+    """Where insertion pauses; the last is the number of rows that are inserted."""
+    if not partition:
+        return batch_stops(n, plan.sizes)
+    few = plan.sizes[-1] if plan.sizes else max(1, n // plan.width)
+    stops = batch_stops(n, (*plan.sizes, few))
+    return stops[: stops.index(few) + 1]
+
+
+def _count_steps(n, plan, partition):
+    passes = 2 if partition else len(plan.alphas) - 1
+    return len(_stops(n, plan, partition)) - 1 + passes * STEPS
+
+
+def grow(points, order, plan, rng, n_threads, partition=False, progress=silent):
+    """Layers of the graph of all ``points``, and the number of unreachable nodes.
+
+    Of rows that are copies only the first is linked.
+    Rows are inserted in ``order``, one batch after another; with ``partition``
+    only the first few are, and all are then linked by lists of near neighbours,
+    which only points of squared distances have.  ``progress(n_steps)`` is a
+    context that gives a function to be called after every step.  Where points
+    have several spaces, each one's graph gets an equal share of the edges;
+    alphas are for distances, so for the first.
+    """
+    firsts, owners = distinct(points.X)
+    if len(firsts) == len(order):
+        layers, missing = _grow_spaces(
+            points, order, plan, rng, n_threads, partition, progress
+        )
+        neighbors, copies = layers.neighbors, NO_COPIES
+    else:
+        sizes = layer_sizes(len(firsts), plan.M) if plan.sizes else ()
+        layers, missing = _grow_spaces(
+            take(points, firsts), _ranks(order, firsts), plan._replace(sizes=sizes),
+            rng, n_threads, partition, progress,
+        )  # fmt: skip
+        neighbors = np.full((len(order), layers.neighbors.shape[1]), -1, np.int32)
+        near = layers.neighbors
+        neighbors[firsts] = np.where(near >= 0, firsts[near], -1)
+        copies = chained(firsts, owners)
+    layers = layers._replace(
+        neighbors=frozen(aligned(neighbors)),
+        members=frozen(firsts[layers.members]),
+        copies=copies,
+    )
+    return layers._replace(landmarks=take(points, layers.members)), missing
+
+
+def _ranks(order, firsts):
+    """The ``firsts``, which ascend, as ranks in the sequence of ``order``."""
+    ranks = np.searchsorted(firsts, order).astype(np.int32)
+    ranks[ranks == len(firsts)] = 0
+    return ranks[firsts[ranks] == order]
+
+
+def _grow_spaces(points, order, plan, rng, n_threads, partition, progress):
+    """Layers of the merged graphs of the spaces of ``points``; what is unreachable."""
+    kinds = spaces(points)
+    plan = plan._replace(
+        width=max(1, plan.width // len(kinds)), M=max(1, plan.M // len(kinds))
+    )
+    plans = [plan, *[plan._replace(alphas=(1.0,) * len(plan.alphas))] * len(kinds[1:])]
+    ways = [partition and isinstance(kind, Raw) and len(order) > 1 for kind in kinds]
+    with progress(sum(_count_steps(len(order), *w) for w in zip(plans, ways))) as step:
+        graphs = [
+            _grow(kind, order, *way, rng, n_threads, step)
+            for kind, *way in zip(kinds, plans, ways)
+        ]
+    neighbors = graphs[0].neighbors
+    for other in graphs[1:]:
+        neighbors = merge(neighbors, other.neighbors)
+    return graphs[0]._replace(neighbors=neighbors), connect(neighbors, order[0])
+
+
+def _grow(points, order, plan, partition, rng, n_threads, step):
+    """Layers of the graph on one kind of ``points``, whose lowest may be changed."""
+    n, width = len(order), plan.width
+    # Room for half as many edges more, so that few rows are pruned often.
+    neighbors = np.full((n, width + max(1, width // 2)), -1, np.int32)
+    graph = neighbors, np.zeros(n, np.int32)
+    layers = _insert(points, graph, order, plan, partition, n_threads, step)
+    if partition:
+        inserted = order[: _stops(n, plan, partition)[-1]]
+        _partition(points, graph, layers, inserted, plan, rng, n_threads, step)
+    else:
+        for alpha in plan.alphas[1:]:
+            _improve(points, graph, layers, order, plan, alpha, n_threads, step)
+    bounded = aligned_empty(n, width, np.int32)
+    alpha, nodes = np.float32(plan.alphas[-1]), np.arange(n, dtype=np.int32)
+
+    def bound(lo, hi):
+        bound_degrees(points, neighbors, nodes, width, alpha, bounded, lo, hi)
+
+    run(bound, n, CHUNK, n_threads)
+    return layers._replace(neighbors=bounded)
+
+
+def _insert(points, graph, order, plan, partition, n_threads, step):
+    """Insert rows in ``order``, all or the first few; return the layers.
+
+    Malkov & Yashunin 2020, algorithm 1 (INSERT), with four departures.  Rows
+    are inserted in batches: each of a batch is searched in the graph as it was
+    before, then all are linked.  The number of nodes of a layer is fixed, not
+    drawn.  An upper layer is the graph as it was when its last node was
+    inserted, pruned to ``M`` edges: every node is searched once, not once a
+    level.  A new node may have as many edges on the lowest layer as any other:
+    fewer hops for the same recall.  Without upper layers this is the insertion
+    of a flat graph.
+    """
+    sizes, M = plan.sizes, plan.M
+    starts = frozen(np.cumsum([0, *sizes]))
+    members = frozen(order[: sizes[-1] if sizes else 1])
+    upper = np.full((starts[-1], M), -1, np.int32)
+    layers = Layers(
+        frozen(graph[0]), frozen(upper), starts[:1], members, take(points, members)
+    )
+    # In a later pass over all rows alpha will be larger.
+    alpha = np.float32(plan.alphas[-1 if partition else 0])
+    for lo, hi in pairwise(_stops(len(order), plan, partition)):
+        nodes, beam = order[lo:hi], narrowed(plan.beam, lo)
+        propose = _searching(layers, points, beam, n_threads)
+        rows = _choose(points, nodes, plan.width, alpha, propose)
+        _link(points, graph, nodes, rows, NO_EDGES, plan.width, alpha, n_threads)
+        if hi in sizes:
+            t = sizes.index(hi)
+            layer = slice(starts[t], starts[t + 1])
+            upper[layer] = _snapshot(points, graph[0], order[:hi], M, alpha)
+            layers = layers._replace(starts=starts[: t + 2])
+        step()
+    return layers
+
+
+def _partition(points, graph, layers, inserted, plan, rng, n_threads, step):
+    """Link all points, of which the ``inserted`` ones, the first few, are linked.
+
+    Lists of near neighbours are pruned and become a first graph; every node is
+    searched in it, from itself; and what that meets is pruned to its edges.  The
+    nearest of the inserted nodes are proposed too, for a cluster may hold none of
+    them: else no edge would lead there.  Edges that insertion made are offered once
+    more: they lead far.
+    """
+    neighbors, degrees = graph
+    n, alpha = len(neighbors), np.float32(plan.alphas[-1])
+    first, by_cell = link_lists(points, FIRST, alpha, rng, n_threads, step)
+    beam = narrowed(plan.beam, n, SHARE)
+
+    def propose(part, choose):
+        entries = np.empty((len(part), FAR), np.int32)
+        gaps = np.empty((len(part), FAR), np.float32)
+
+        def note(chunk, scores, ids):
+            gaps[chunk], entries[chunk] = scores, ids
+
+        def choose_of_both(chunk, scores, ids):
+            more = entries[chunk]
+            more[(more[:, :, None] == ids[:, None]).any(axis=2)] = -1  # each once
+            scores = np.hstack([scores, gaps[chunk]])
+            choose(chunk, scores, np.hstack([ids, more]))
+
+        visit(layers, points, points.X, part, FAR, fixed(FAR), n_threads, note)
+        walks = first, points, points.X, part
+        revisit(*walks, beam[0], beam, n_threads, choose_of_both)
+
+    rows = _choose(points, by_cell, plan.width, alpha, propose, STEPS, step)
+    old = _edges_of(neighbors, inserted)
+    neighbors[inserted], degrees[:] = -1, 0
+    _link(points, graph, by_cell, rows, old, plan.width, alpha, n_threads)
+
+
+def link_lists(points, width, alpha, rng, n_threads, step):
+    """A first graph (n, 2 width), of local edges only, and its rows by cell.
+
+    ``points`` have squared distances.  Each node has at most ``width`` edges to near
+    neighbours that cells and products tell of, and others back.
+    """
+    n = len(points.X)
+    nodes, alpha = np.arange(n, dtype=np.int32), np.float32(alpha)
+    k = min(LISTED, n - 1)
+    lists, by_cell = neighbor_lists(points.X, k, rng, n_threads, STEPS, step)
+    rows = np.empty((n, width), np.int32)
+
+    def bound(lo, hi):
+        bound_degrees(points, lists, nodes, width, alpha, rows, lo, hi)
+
+    run(bound, n, CHUNK, n_threads)
+    neighbors = aligned_empty(n, 2 * width, np.int32)
+    neighbors[:] = -1
+    graph = neighbors, np.zeros(n, np.int32)
+    _link(points, graph, nodes, rows, NO_EDGES, 2 * width, alpha, n_threads)
+    return frozen(neighbors), by_cell
+
+
+def _improve(points, graph, layers, order, plan, alpha, n_threads, step):
+    """Let all nodes, which are linked already, look for edges once more."""
+    neighbors, degrees = graph
+    beam, alpha = narrowed(plan.beam, len(order)), np.float32(alpha)
+
+    propose = _searching(layers, points, beam, n_threads)
+    rows = _choose(points, order, plan.width, alpha, propose, STEPS, step)
+    old = _edges_of(neighbors, order)
+    neighbors[:], degrees[:] = -1, 0
+    _link(points, graph, order, rows, old, plan.width, alpha, n_threads)
+
+
+def _searching(layers, points, beam, n_threads):
+    """What proposes edges by walks from the entry of ``layers``."""
+
+    def propose(nodes, choose):
+        visit(layers, points, points.X, nodes, beam[0], beam, n_threads, choose)
+
+    return propose
+
+
+def _choose(points, nodes, width, alpha, propose, n_steps=1, step=lambda: None):
+    """Edges (n, width) of the ``nodes`` among those that ``propose`` finds for them."""
+    rows = np.empty((len(nodes), width), np.int32)
+    for lo, hi in pairwise(np.linspace(0, len(nodes), n_steps + 1).astype(int)):
+        part, kept = nodes[lo:hi], rows[lo:hi]
+
+        def choose(chunk, scores, ids, part=part, kept=kept):
+            best = np.empty((len(chunk), width), np.int32)
+            prune_rows(points, part[chunk], ids, scores, width, alpha, best)
+            kept[chunk] = best
+
+        if len(part):
+            propose(part, choose)
+        step()
+    return rows
+
+
+def _edges_of(neighbors, nodes):
+    """Heads and tails of all edges that leave the ``nodes``."""
+    rows = neighbors[nodes]
+    present = rows >= 0
+    return np.broadcast_to(nodes[:, None], rows.shape)[present], rows[present]
+
+
+def _link(points, graph, nodes, rows, more, width, alpha, n_threads):
+    """Give ``nodes`` the edges ``rows``, then those back and ``more``, pruned."""
+    neighbors, degrees = graph
+    neighbors[nodes, : rows.shape[1]] = rows
+    degrees[nodes] = (rows >= 0).sum(axis=1)
+    tails, heads = _edges_of(rows, np.arange(len(rows), dtype=np.int32))
+    heads = np.concatenate([heads, more[0]])
+    tails = np.concatenate([nodes[tails], more[1]])
+    sources, starts, targets = edges(heads, tails, len(neighbors))
+
+    def link(lo, hi):
+        add_edges(
+            points, neighbors, degrees, sources, starts, targets, width, alpha, lo, hi
+        )
+
+    run(link, len(sources), CHUNK, n_threads)
+
+
+def _snapshot(points, neighbors, members, M, alpha):
+    """Edges among ``members``, all that are inserted yet, as ranks: an upper layer."""
+    rows = np.empty((len(members), M), np.int32)
+    bound_degrees(
+        points, neighbors, members, M, np.float32(alpha), rows, 0, len(members)
+    )
+    rank = np.full(len(neighbors) + 1, -1, np.int32)  # the last is the rank of -1
+    rank[members] = np.arange(len(members))
+    return rank[rows]
