@@ -6,21 +6,23 @@ from sklearn_jin.build.grow import link_lists
 from sklearn_jin.search.layers import NO_END, revisit, search_own
 from sklearn_jin.search.scan import scan
 
-WIDTH = 24  # edges to near neighbours, which here are not pruned,
+NARROW, WIDE = 16, 24  # edges to near neighbours, which are not pruned here:
 ALPHA = np.inf
+HIGH = 0.95  # recall from which the wider graph is quicker
 TIE = 1e-5  # relative; so much float32 scores may differ from exact ones
-TESTED = 256  # rows whose neighbours are found exactly, to tell the recall
+TESTED = 128  # rows whose neighbours are found exactly, to tell the recall
 WIDTHS = 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0  # of a beam, per k
 
 
-def nearest(points, k, recall, rng, n_threads, step=lambda: None):
+def nearest(points, k, recall, rng, n_threads):
     """Scores (n, k + 1), ids and measured recall of the neighbours of all points.
 
     Each point is among its own.  Walks start from the points themselves; their
     beam is the narrowest that found ``recall`` of the neighbours of some points,
     and the widest if none did.
     """
-    neighbors, by_cell = link_lists(points, WIDTH, ALPHA, rng, n_threads, step)
+    width = WIDE if recall >= HIGH else NARROW
+    neighbors, by_cell = link_lists(points, width, width, ALPHA, rng, n_threads)
     ef, found = _narrowest(neighbors, points, k, recall, rng, n_threads)
     beam = ef, k + 1, NO_END
     scores, ids = search_own(

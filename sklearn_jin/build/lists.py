@@ -34,7 +34,7 @@ TRAINED = 20  # rows that a centre is learned from
 MOST = 1024  # own rows of a cell that are compared with its visitors at once
 COLUMNS = 1024  # visitors in a product, which so stays in the second-level cache
 ROWS = 2048  # rows whose centres are found by one product
-CHUNK = 4  # cells a thread takes at a time
+CHUNK = 2  # cells a thread takes at a time
 AHEAD = 16  # rows that are asked for before they are copied
 
 

@@ -1,8 +1,8 @@
 """Navigable small world graphs of one layer."""
 
-from sklearn_jin.build.grow import Plan, fixed
+from sklearn_jin.build.grow import fixed, flat
 
 
-def plan(M, ef_construction, alpha):
+def plan(n, M, ef_construction, alpha):
     """The lowest layer of HNSW by itself (Munyampirwa et al. 2024)."""
-    return Plan(2 * M, fixed(ef_construction), (alpha,))
+    return flat(n, 2 * M, fixed(ef_construction), (alpha,))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_jin.build.grow import Plan, grow, met
+from sklearn_jin.build.grow import flat, grow, met
 from sklearn_jin.points import spaces, take
 
 REFERENCE_ROWS = 20_000  # at most
@@ -11,9 +11,9 @@ LARGEST = 256  # degree in the reference graph
 LEAST, MOST = 16, 128  # degree that is taken
 
 
-def plan(max_degree, search_list_size, alpha):
+def plan(n, max_degree, search_list_size, alpha):
     """One pass of the rule; ``alpha`` is for distances, graphs take its square."""
-    return Plan(max_degree, met(search_list_size), (alpha**2,))
+    return flat(n, max_degree, met(search_list_size), (alpha**2,))
 
 
 def reference_degree(points, search_list_size, rng, n_threads):
@@ -27,7 +27,7 @@ def reference_degree(points, search_list_size, rng, n_threads):
     some = np.sort(rng.choice(n, min(n, REFERENCE_ROWS), replace=False))
     sample, m = take(points, some), len(some)
     width = int(np.clip(m ** (2 / 3), len(spaces(points)), LARGEST))
-    reference = plan(width, search_list_size, REFERENCE_ALPHA)
+    reference = plan(m, width, search_list_size, REFERENCE_ALPHA)
     order = rng.permutation(m).astype(np.int32)
     layers, _ = grow(sample, order, reference, rng, n_threads, partition=True)
     return float((layers.neighbors >= 0).sum() / m), m

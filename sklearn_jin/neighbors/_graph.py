@@ -63,7 +63,7 @@ class GraphNeighbors(Neighbors):
 
         order = rng.permutation(self.n_samples_fit_).astype(np.int32)
         order = arrange(self.points_, order)
-        return order if plan.sizes else entry_first(self.points_, order)
+        return entry_first(self.points_, order) if plan.is_flat else order
 
     def _grow(self, rng, progress):
         """Set ``index_`` and ``n_unreachable_``."""

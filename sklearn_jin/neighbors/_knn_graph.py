@@ -31,7 +31,7 @@ class KNNGraphTransformer(NeighborsTransformer, FlatNeighbors):
         Neighbours of every row, without the row itself for ``mode="distance"``.
     recall : float, default=0.95
         Share of the true neighbours that the graph of the fitted rows is to hold.
-        It is measured on 256 rows, whose neighbours are found exactly, and the walks
+        It is measured on 128 rows, whose neighbours are found exactly, and the walks
         are made as wide as it takes: from 0.95 to 0.99 about twice the time.
     exact_threshold : int, default=10000
         Up to this number of rows all are compared with all.
@@ -60,7 +60,7 @@ class KNNGraphTransformer(NeighborsTransformer, FlatNeighbors):
         Number of features seen during :term:`fit`.
     recall_ : float
         The recall that was measured when the graph of the fitted rows was made last; 1
-        where all rows were compared.  Its standard error is about 0.004 for
+        where all rows were compared.  Its standard error is about 0.006 for
         ``n_neighbors=15``.
 
     See Also

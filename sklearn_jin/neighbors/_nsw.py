@@ -17,7 +17,8 @@ class NSWNeighbors(GraphNeighbors):
     hubs grow without bound and keeps the nearest, this prunes by the rule of
     HNSW; so the graph is the lowest layer of :class:`HNSWNeighbors` by itself,
     which in many dimensions is searched as quickly without the others [2]_.
-    A walk starts from the row nearest to the mean.
+    A walk starts from the nearest of 256 landmarks, rows drawn at random and the
+    medoid.
 
     Parameters
     ----------
@@ -152,7 +153,9 @@ class NSWNeighbors(GraphNeighbors):
     def _plan(self, rng):
         from sklearn_jin.build import nsw
 
-        return nsw.plan(self.M, self.ef_construction, default_alpha(self))
+        return nsw.plan(
+            self.n_samples_fit_, self.M, self.ef_construction, default_alpha(self)
+        )
 
 
 class NSWTransformer(NeighborsTransformer, NSWNeighbors):

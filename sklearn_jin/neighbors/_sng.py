@@ -178,7 +178,9 @@ class SNGNeighbors(GraphNeighbors):
                 self.n_samples_fit_,
                 self.alpha,
             )
-        return sng.plan(self.max_degree_, self.search_list_size, self.alpha)
+        return sng.plan(
+            self.n_samples_fit_, self.max_degree_, self.search_list_size, self.alpha
+        )
 
 
 class SNGTransformer(NeighborsTransformer, SNGNeighbors):

@@ -10,8 +10,9 @@ from sklearn_jin.neighbors._graph import GraphNeighbors
 class VamanaNeighbors(GraphNeighbors):
     """Approximate nearest neighbours by a Vamana graph, that of DiskANN [1]_.
 
-    A flat graph whose edges are chosen by RobustPrune from all rows that a walk from
-    the medoid meets, the far ones on its way too.  Rows are inserted with
+    A flat graph whose edges are chosen by RobustPrune from all rows that a walk
+    meets, the far ones on its way too.  Walks start from the nearest of 256
+    landmarks, the medoid and rows drawn at random.  Rows are inserted with
     ``alpha = 1`` and linked once more with the larger one, which keeps long
     edges: walks take fewer hops.
 
@@ -149,7 +150,9 @@ class VamanaNeighbors(GraphNeighbors):
     def _plan(self, rng):
         from sklearn_jin.build import vamana
 
-        return vamana.plan(self.max_degree, self.search_list_size, self.alpha)
+        return vamana.plan(
+            self.n_samples_fit_, self.max_degree, self.search_list_size, self.alpha
+        )
 
 
 class VamanaTransformer(NeighborsTransformer, VamanaNeighbors):

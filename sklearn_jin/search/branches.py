@@ -22,11 +22,16 @@ class Branches(NamedTuple):
 
 @find_entries.register(Branches)
 def find_both(layers, queries, rows):
-    """An entry of each branch."""
-    first = descend(layers.first, queries, rows, layers.first_bridges, layers.radius)
-    second = descend(layers.second, queries, rows, layers.second_bridges, layers.radius)
-    entries = layers.first.members[first[:, -1]], layers.second.members[second[:, -1]]
-    return np.stack(entries, axis=1), np.hstack([first, second])
+    """The entries of both branches."""
+    found = [
+        descend(branch, queries, rows, bridges, layers.radius)
+        for branch, bridges in (
+            (layers.first, layers.first_bridges),
+            (layers.second, layers.second_bridges),
+        )
+    ]
+    ranks, entries = map(np.hstack, zip(*found))
+    return entries[:, : layers.neighbors.shape[1]], ranks
 
 
 @landmarked.register(Branches)

@@ -13,6 +13,7 @@ from sklearn_jin.search import counters
 from sklearn_jin.search.beam import walk
 from sklearn_jin.search.rerank import refine
 
+ENTRIES = 4  # nodes of the lowest layer that a walk starts from
 CHUNK = 256  # queries a thread takes at a time, at most
 TURNS = 4  # chunks a thread is given at least, so that all end together
 SPREAD_RANKS = 512  # nearest nodes whose scores tell how scores grow
@@ -50,36 +51,40 @@ class Layers(NamedTuple):
 
 
 def descend(layers, queries, rows, bridges=None, radius=None):
-    """Nearest rank met on every upper layer, (n_rows, n_layers + 1) int32.
+    """Nearest rank met on every upper layer, (n_rows, n_layers + 1); and entries.
 
     Malkov & Yashunin 2020, algorithm 5, lines 3 to 5: a beam of one, for the
-    ``queries`` numbered ``rows``.  The first column is the entry of the top layer.
-    A query that comes within ``radius`` of a rank that has one of the ``bridges``
-    passes by all layers below.
+    ``queries`` numbered ``rows``; the first column is the entry of the top layer.
+    But of the last layer the ``ENTRIES`` nearest are entries of the lowest: one
+    alone may lie in another cluster.  A query that comes within ``radius`` of a rank
+    that has one of the ``bridges`` passes by all layers below.
     """
     n_layers, left = len(layers.starts) - 1, np.arange(len(rows))
     ranks = np.zeros((n_layers + 1, len(rows)), np.int32)
+    entries = np.zeros((len(rows), min(ENTRIES, layers.neighbors.shape[1])), np.int32)
     for t in range(n_layers):
         upper = layers.upper[layers.starts[t] : layers.starts[t + 1]]
-        entries, beam = ranks[t, left, None], (1, 1, NO_END)
-        scores = np.empty((len(left), 1), np.float32)
-        found = np.empty((len(left), 1), np.int32)
+        k = entries.shape[1] if t == n_layers - 1 else 1
+        starts, beam = ranks[t, left, None], (k, 1, NO_END)
+        scores = np.empty((len(left), k), np.float32)
+        found = np.empty((len(left), k), np.int32)
         work = walk(
-            upper, layers.landmarks, queries, rows[left], entries, *beam, scores, found
+            upper, layers.landmarks, queries, rows[left], starts, *beam, scores, found
         )
         counters.add(*work)
-        rank = np.maximum(found[:, 0], 0)  # a query without a finite score
-        ranks[t + 1 :, left] = rank
+        rank = np.maximum(found[:, :1], 0)  # a query without a finite score
+        ranks[t + 1 :, left] = rank[:, 0]
+        entries[left] = np.where(found >= 0, found, rank)
         if bridges is not None:
-            left = left[~(bridges[rank] & (scores[:, 0] <= radius))]
-    return ranks.T
+            left = left[~(bridges[rank] & (scores[:, :1] <= radius))[:, 0]]
+    return ranks.T, layers.members[entries]
 
 
 @singledispatch
 def find_entries(layers, queries, rows):
     """Entries (n_rows, n_entries) of the lowest layer; and ranks by which to sort."""
-    ranks = descend(layers, queries, rows)
-    return layers.members[ranks[:, -1:]], ranks
+    ranks, entries = descend(layers, queries, rows)
+    return entries, ranks
 
 
 @singledispatch

@@ -17,7 +17,15 @@ from sklearn_jin.points.raw import Dot, Raw
 from sklearn_jin.search import counters
 from sklearn_jin.search.beam import COMPARED, key_of, score_of
 from sklearn_jin.search.rerank import keep, refine
-from sklearn_jin.search.shortlist import ids_of, offer, settle, shortlists
+from sklearn_jin.search.shortlist import (
+    SORTED,
+    SPARE,
+    ids_of,
+    offer,
+    rank,
+    settle,
+    shortlists,
+)
 
 FEW = 8  # queries; as many are scanned one by one faster than by a matrix product
 MORE = 32  # proposals beyond k, so that rounding hides none
@@ -163,7 +171,8 @@ def propose(products, q2, x2, ids, lo, hi, keys, filled, bounds):
     ``products`` (n_queries, n_ids) holds <q, x>, so the score is estimated as
     ``q2 + x2 - 2 <q, x>``.
     """
-    n = len(ids)
+    n, room = len(ids), keys.shape[1] // SPARE
+    in_order = SORTED[0] <= room <= SORTED[1]
     estimates = np.full(COMPARED, np.inf, np.float32)
     for q in range(lo, hi):
         bound = score_of(bounds[q])
@@ -177,7 +186,10 @@ def propose(products, q2, x2, ids, lo, hi, keys, filled, bounds):
                 good &= good - np.uint32(1)
                 key = key_of(estimates[j], ids[first + j])
                 if key < bounds[q]:
-                    offer(keys, filled, bounds, q, key)
+                    if in_order:
+                        rank(keys, filled, bounds, q, key)
+                    else:
+                        offer(keys, filled, bounds, q, key)
                     bound = score_of(bounds[q])
 
 

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_jin._jit import kernel
-from sklearn_jin.search.beam import ID_BITS, NO_KEY, ONE
+from sklearn_jin._jit import kernel, piece
+from sklearn_jin.search.beam import ID_BITS, NO_KEY, ONE, put
 
+SORTED = 5, 64  # rooms for which it is quicker to keep all that is offered in order
 SPARE = 4  # times the room: so much is appended before a list is cut
 
 
@@ -39,6 +40,15 @@ def offer(keys, filled, bounds, q, key):
     filled[q] += 1
     if filled[q] == keys.shape[1]:
         filled[q] = shorten(keys, bounds, q)
+
+
+@piece
+def rank(keys, filled, bounds, q, key):
+    """As :func:`offer`, but the list is short and kept in order: see ``SORTED``."""
+    room = keys.shape[1] // SPARE
+    put(keys.reshape(-1), q * keys.shape[1], filled[q], room, key)
+    filled[q] = min(filled[q] + 1, room)
+    bounds[q] = keys[q, room - 1]
 
 
 @kernel
