@@ -65,7 +65,8 @@ N_QUERIES = 500  # that are timed
 N_VISITORS = 2_000  # queries whose visits are counted, at most
 LID_NEIGHBORS = 20
 TARGET = 0.95  # recall at which indexes are compared
-ENOUGH = 0.97  # recall from which on wider beams are not measured
+ENOUGH = 0.97  # recall from which on wider beams are not measured,
+N_BEAMS = 3  # once so many were
 PASSES, SECONDS = (2, 10), 0.5  # best of how many, and the time that is enough
 VISIT_EF = 100
 DEGREES = (16, 24, 32, 48, 64, 96)
@@ -145,7 +146,8 @@ def measure(indexes, task):
             thirds = tuple(float(hits[third].mean()) for third in task.thirds)
             speed = n / min(seconds[name])
             curve.append(Point(ef, hits.mean(), n_scores[name] / n, speed, thirds))
-        if min(curve[-1].recall for curve in curves.values()) >= ENOUGH:
+        reached = min(curve[-1].recall for curve in curves.values())
+        if reached >= ENOUGH and len(curve) >= N_BEAMS:
             break
         ef *= 2
     return curves
@@ -275,7 +277,9 @@ def flat_or_hierarchical(studies):
     n_columns = min(4, len(studies))
     n_rows = -(-len(studies) // n_columns)
     figure, grid = plt.subplots(
-        n_rows, n_columns, figsize=(2.8 * n_columns, 2.5 * n_rows),
+        n_rows,
+        n_columns,
+        figsize=(2.8 * n_columns, 0.4 + 2.4 * n_rows),
         layout="constrained", squeeze=False,
     )  # fmt: skip
     for ax in grid.flat[len(studies) :]:
@@ -293,7 +297,7 @@ def flat_or_hierarchical(studies):
         ax.grid(alpha=0.3)
     grid[0, 0].legend(fontsize="small")
     figure.supxlabel(f"recall of {K} neighbours")
-    figure.supylabel("queries per second, one thread")
+    figure.supylabel("queries per second")
     save(figure, "hierarchy_curves")
 
 

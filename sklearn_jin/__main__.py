@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from sklearn_jin.benchmark import load, measure, report
-from sklearn_jin.benchmark.curve import QUANTIZERS
+from sklearn_jin.benchmark.curve import QUANTIZERS, SWEEPS
 
 
 def main(arguments=None):
@@ -36,6 +36,14 @@ def _parser():
     bench.add_argument("--metric", help="metric; by default the file's, or euclidean")
     bench.add_argument("--queries", type=int, default=1000, help="most queries (1000)")
     bench.add_argument("--repeats", type=int, default=5, help="timed passes (5)")
+    bench.add_argument(
+        "--index",
+        nargs="+",
+        default=["HNSWNeighbors"],
+        choices=SWEEPS,
+        metavar="NAME",
+        help="indexes to measure: " + ", ".join(SWEEPS) + " (HNSWNeighbors)",
+    )
     bench.add_argument(
         "--quantizer",
         nargs="+",
@@ -76,6 +84,7 @@ def _benchmark(options):
         for point in measure(
             data,
             options.k,
+            names=options.index,
             peers=options.peers,
             repeats=options.repeats,
             quantizers=options.quantizer,

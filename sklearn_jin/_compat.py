@@ -6,6 +6,7 @@ from sklearn.utils._param_validation import (
     Interval,
     Options,
     StrOptions,
+    validate_params,
 )
 
 try:  # scikit-learn 1.9
@@ -24,4 +25,5 @@ __all__ = [
     "RadiusNeighborsMixin",
     "StrOptions",
     "_fit_context",
+    "validate_params",
 ]

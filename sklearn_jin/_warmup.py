@@ -48,7 +48,15 @@ def _made_ready(metric, quantizer):
 
 def _use(metric, quantizer, n_features):
     X = np.random.default_rng(0).random((100, n_features), dtype=np.float32)
-    for index in (HNSWNeighbors(exact_threshold=0), FlatNeighbors()):
+    for index in _indexes(metric, quantizer):
         index.set_params(metric=metric, quantizer=quantizer, n_jobs=1).fit(X)
         index.kneighbors(X)
         index.kneighbors(X[:1])
+
+
+def _indexes(metric, quantizer):
+    """Indexes whose kernels are those of all."""
+    yield FlatNeighbors()
+    yield HNSWNeighbors(exact_threshold=0)
+    if quantizer is None and METRICS[effective_metric(metric, 2)].kind == "Raw":
+        yield HNSWNeighbors(exact_threshold=0, build="partition")

@@ -15,10 +15,9 @@ from scipy.spatial.distance import pdist
 from scipy.special import gammaincinv
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from sklearn_jin._compat import Interval, StrOptions, _fit_context
+from sklearn_jin._compat import Interval, StrOptions, _fit_context, validate_params
 from sklearn_jin.metrics import effective_metric, squares
 from sklearn_jin.neighbors._base import Neighbors
 from sklearn_jin.neighbors._flat import FlatNeighbors

@@ -16,8 +16,10 @@ from sklearn_jin.neighbors._base import Neighbors
 REPEATS = 5
 
 # Index: its search parameter and the values to measure.
+WIDTHS = 10, 14, 20, 28, 40, 56, 80, 112, 160, 224, 320
 SWEEPS = {
-    "HNSWNeighbors": ("ef_search", (10, 14, 20, 28, 40, 56, 80, 112, 160, 224, 320)),
+    f"{graph}Neighbors": ("ef_search", WIDTHS)
+    for graph in ("HNSW", "NSW", "Vamana", "SNG", "DualBranchHNSW")
 }
 # What ``--quantizer`` takes: the parameter ``quantizer`` of an index.
 QUANTIZERS = {
@@ -55,7 +57,7 @@ class Point(NamedTuple):
 def measure(
     data,
     k=10,
-    names=tuple(SWEEPS),
+    names=("HNSWNeighbors",),
     peers=(),
     repeats=REPEATS,
     quantizers=("none",),

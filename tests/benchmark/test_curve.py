@@ -186,3 +186,13 @@ def test_the_command_says_what_is_wrong(capsys):
 def test_the_command_tells_of_the_machine(capsys):
     assert main(["info"]) == 0
     assert "numba" in capsys.readouterr().out
+
+
+def test_the_command_measures_the_indexes_asked_for(tmp_path, capsys):
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).random((60, 3)))
+    arguments = ["benchmark", str(tmp_path / "rows.npy"), "-k", "2", "--repeats", "1"]
+    names = ["VamanaNeighbors", "DualBranchHNSWNeighbors"]
+    assert main([*arguments, "--index", *names, "--no-plot"]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in names)
+    assert not any(line.startswith("HNSW") for line in out.splitlines())
