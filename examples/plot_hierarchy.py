@@ -486,9 +486,12 @@ def degrees(tasks):
         1, len(tasks), figsize=(1 + 3.4 * len(tasks), 3.6), layout="constrained",
         squeeze=False,
     )  # fmt: skip
-    rows = []
+    heading = (
+        "max_degree", "mean degree", "scores", "QPS to the best",
+        "build time to the calibrated",
+    )  # fmt: skip
     for ax, t in zip(axes[0], tasks):
-        found = []
+        found, rows = [], []
         for bound in (*DEGREES, "auto"):
             index = SNGNeighbors(max_degree=bound, random_state=0, **COMMON)
             start = perf_counter()
@@ -503,7 +506,6 @@ def degrees(tasks):
             learned = " (calibrated)" if j == len(DEGREES) else ""
             rows.append(
                 (
-                    t.name,
                     f"{bound}{learned}",
                     f"{edges:.1f}",
                     mean([scores]),
@@ -511,6 +513,7 @@ def degrees(tasks):
                     f"{seconds / found[-1][-1]:.2f}",
                 )
             )
+        table(f"Degrees of SNG on {t.name}, at recall {TARGET}", heading, rows)
         swept = found[:-1]
         ax.plot([f[0] for f in swept], [f[3] for f in swept], "o-", label="given")
         ax.plot(found[-1][0], found[-1][3], "*", markersize=12, label="calibrated")
@@ -519,11 +522,6 @@ def degrees(tasks):
         ax.grid(alpha=0.3)
     axes[0, 0].set_ylabel(f"queries per second at recall {TARGET}")
     axes[0, 0].legend(fontsize="small")
-    heading = (
-        "data", "max_degree", "mean degree", "scores", "QPS to the best",
-        "build time to the calibrated",
-    )  # fmt: skip
-    table(f"Degrees of SNG, at recall {TARGET}", heading, rows)
     save(figure, "hierarchy_degrees")
 
 

@@ -18,7 +18,7 @@ def share_out(order, sizes):
 
     ``order`` descends by local dimension.  Its rows go to the branches in turn, and
     each takes the highest place that its branch has left: so the top layers hold the
-    rows of the largest dimension (Arnaboldi et al. 2025).
+    rows of the largest dimension (https://arxiv.org/abs/2501.13992).
     """
     most = sizes[-1] if sizes else min(2, len(order))
     for b in range(2):

@@ -158,13 +158,12 @@ def _count_steps(n, plan, partition):
 def grow(points, order, plan, rng, n_threads, partition=False, progress=silent):
     """Layers of the graph of all ``points``, and the number of unreachable nodes.
 
-    Of rows that are copies only the first is linked.
     Rows are inserted in ``order``, one batch after another; with ``partition``
     only the first few are, and all are then linked by lists of near neighbours,
-    which only points of squared distances have.  ``progress(n_steps)`` is a
-    context that gives a function to be called after every step.  Where points
-    have several spaces, each one's graph gets an equal share of the edges;
-    alphas are for distances, so for the first.
+    which only points of squared distances have.  Of equal rows only the first is
+    linked.  Where points have several spaces, each one's graph gets an equal share
+    of the edges; alphas are for distances, so for the first.  ``progress(n_steps)``
+    is a context that gives a function to be called after every step.
     """
     firsts, owners = distinct(points.X)
     if len(firsts) == len(order):

@@ -6,8 +6,8 @@ from sklearn_jin.build.grow import link_lists
 from sklearn_jin.search.layers import NO_END, revisit, search_own
 from sklearn_jin.search.scan import scan
 
-NARROW, WIDE = 16, 24  # edges to near neighbours, which are not pruned here:
-ALPHA = np.inf
+NARROW, WIDE = 16, 24  # edges to near neighbours, and as many back
+ALPHA = np.inf  # here none is pruned
 HIGH = 0.95  # recall from which the wider graph is quicker
 TIE = 1e-5  # relative; so much float32 scores may differ from exact ones
 TESTED = 128  # rows whose neighbours are found exactly, to tell the recall
@@ -50,4 +50,4 @@ def _narrowest(neighbors, points, k, recall, rng, n_threads):
         found = ((scores <= limits * (1 + TIE))[:, 1:]).mean()
         if found >= recall or ef == n:
             break
-    return ef, found
+    return ef, float(found)

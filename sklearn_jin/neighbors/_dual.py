@@ -45,7 +45,7 @@ class DualBranchHNSWNeighbors(GraphNeighbors):
         From rows of a local dimension above that of so large a share of all rows
         bridges lead down, for queries that are nearer than neighbours are on average.
         0 gives every row a bridge; above 1 none has one.  Fewer bridges make the
-        descent longer and the entries better.
+        descent longer and the entries better.  Only squared distances have bridges.
     adaptive : bool, default=True
         End a query's walk by distance, as in :class:`HNSWNeighbors`.
     build : {"auto", "partition", "insert"}, default="auto"
@@ -199,10 +199,12 @@ class DualBranchHNSWNeighbors(GraphNeighbors):
         n = self.n_samples_fit_
         k = min(LISTED, n - 1)
         if k < 1:
-            return np.full(n, np.nan), np.inf
+            return np.full(n, np.nan), -1.0
         scores, _, _ = nearest(Raw(self.points_.X), k, LID_RECALL, rng, n_threads)
         distances = np.sqrt(scores[:, 1:])
-        return dimensions(*log_sums(distances)), float(distances.mean() ** 2)
+        squared = self._metric.kind == "Raw"  # else there are no bridges
+        radius = float(distances.mean() ** 2) if squared else -1.0
+        return dimensions(*log_sums(distances)), radius
 
 
 class DualBranchHNSWTransformer(NeighborsTransformer, DualBranchHNSWNeighbors):
