@@ -13,8 +13,8 @@ class SNGNeighbors(GraphNeighbors):
 
     A flat graph pruned by the rule of :class:`VamanaNeighbors` whose bound on
     degrees is not swept for but calibrated: a graph of at most 20,000 rows is
-    built whose degrees are hardly bounded, with ``alpha = 1.2``; the bound is
-    their mean times ``(1.2 / alpha)**2``, times the ratio of the logarithms of
+    built whose degrees are hardly bounded, with ``alpha = 1.1``; the bound is
+    their mean times ``(1.1 / alpha)**2``, times the ratio of the logarithms of
     the numbers of rows.
 
     What it saves is the sweep, not building time beside a graph whose bound is

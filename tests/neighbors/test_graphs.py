@@ -230,12 +230,13 @@ def test_vamana_takes_fewer_hops_with_a_larger_alpha():
 
 
 def test_the_bound_on_degrees_is_the_closed_form():
-    assert sng.bound(40.0, 1000, 1000, 1.2) == 40
-    assert sng.bound(40.0, 1000, 1000, 2.4) == 16  # 10, but 16 at least
-    assert sng.bound(100.0, 1000, 1000, 2.0) == round(100 * (1.2 / 2) ** 2)
-    assert sng.bound(40.0, 1000, 10**6, 1.2) == 80
-    assert sng.bound(1000.0, 1000, 1000, 1.2) == 128
-    assert sng.bound(5.0, 1, 1, 1.2) == 16
+    alpha = sng.REFERENCE_ALPHA
+    assert sng.bound(40.0, 1000, 1000, alpha) == 40
+    assert sng.bound(40.0, 1000, 1000, 2 * alpha) == 16  # 10, but 16 at least
+    assert sng.bound(100.0, 1000, 1000, 2.0) == round(100 * (alpha / 2) ** 2)
+    assert sng.bound(40.0, 1000, 10**6, alpha) == 80
+    assert sng.bound(1000.0, 1000, 1000, alpha) == 128
+    assert sng.bound(5.0, 1, 1, alpha) == 16
 
 
 @pytest.mark.jit
