@@ -44,7 +44,7 @@ class NSWNeighbors(GraphNeighbors):
     build : {"auto", "partition", "insert"}, default="auto"
         ``"insert"`` searches every row in the graph of those before it;
         ``"partition"`` finds near rows by matrix products within cells, which is
-        two to three times as fast.  ``"auto"`` is as in :class:`HNSWNeighbors`.
+        nearly twice as fast.  ``"auto"`` is as in :class:`HNSWNeighbors`.
     exact_threshold : int, default=1000
         Up to this number of rows no graph is built: every query is compared with
         all of them.
