@@ -12,6 +12,7 @@ from sklearn_jin.build.grow import grow
 from sklearn_jin.points import raw, take
 from sklearn_jin.search import counters
 from sklearn_jin.search.layers import (
+    ENTRIES,
     LEAST_SPREAD,
     NO_END,
     SPREAD_RANKS,
@@ -81,7 +82,7 @@ def queries():
 
 def test_every_layer_is_entered_at_the_nearest_of_the_last(points, queries):
     layers = layered(points, [2, 6, 20])
-    ranks = descend(layers, queries, every(queries))
+    ranks, _ = descend(layers, queries, every(queries))
     assert_array_equal(ranks[:, 0], 0)
     for t, size in enumerate([2, 6, 20]):
         members = points.X[layers.members[:size]]
@@ -91,14 +92,24 @@ def test_every_layer_is_entered_at_the_nearest_of_the_last(points, queries):
 def test_a_query_without_a_finite_score_takes_the_first_entry(points, queries):
     queries = queries.copy()
     queries[0] = np.nan
-    ranks = descend(layered(points, [2, 6]), frozen(queries), every(queries))
+    layers = layered(points, [2, 6])
+    ranks, entries = descend(layers, frozen(queries), every(queries))
     assert_array_equal(ranks[0], [0, 0, 0])
+    assert_array_equal(entries[0], np.full(ENTRIES, layers.members[0]))
 
 
 def test_queries_descend_by_the_numbers_of_their_rows(points, queries):
     layers, rows = layered(points, [2, 6, 20]), np.array([7, 0, 7, 10])
-    ranks = descend(layers, queries, every(queries))
-    assert_array_equal(descend(layers, queries, rows), ranks[rows])
+    ranks, entries = descend(layers, queries, every(queries))
+    for found, wanted in zip(descend(layers, queries, rows), (ranks, entries)):
+        assert_array_equal(found, wanted[rows])
+
+
+def test_the_nearest_of_the_last_layer_are_entries(points, queries):
+    layers = layered(points, [2, 6, 20])
+    _, entries = descend(layers, queries, every(queries))
+    nearest = naive.nearest(points.X[layers.members], queries, ENTRIES)
+    assert_array_equal(entries, layers.members[nearest])
 
 
 @pytest.mark.parametrize("sizes", [[], [5], [2, 6, 20]])
