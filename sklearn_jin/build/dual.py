@@ -3,7 +3,6 @@
 import numpy as np
 
 from sklearn_jin._memory import frozen
-from sklearn_jin.build.copies import distinct
 from sklearn_jin.build.grow import Plan, grow, layer_sizes
 from sklearn_jin.points import take
 from sklearn_jin.search.branches import Branches
@@ -61,8 +60,8 @@ def join(layers, points, order, ranks, threshold, radius, plan, rng, n_threads):
     own is ``threshold`` or more, and whose score is ``radius`` or less, a bridge leads
     down at once.
     """
-    firsts, _ = distinct(points.X)  # copies are in no upper layer
-    order = order[np.isin(order, firsts)]
+    if len(firsts := layers.copies.firsts):  # copies are in no upper layer
+        order = order[firsts[order] == order]
     branches, bridges = [], []
     for members, sizes in share_out(order, layer_sizes(len(order), plan.M)):
         branches.append(branch(points, members, sizes, plan, rng, n_threads))

@@ -236,13 +236,8 @@ def _grow(points, order, plan, partition, rng, n_threads, step):
     else:
         for alpha in plan.alphas[1:]:
             _improve(points, graph, layers, order, plan, alpha, n_threads, step)
-    bounded = aligned_empty(n, width, np.int32)
-    alpha, nodes = np.float32(plan.alphas[-1]), np.arange(n, dtype=np.int32)
-
-    def bound(lo, hi):
-        bound_degrees(points, neighbors, nodes, width, alpha, bounded, lo, hi)
-
-    run(bound, n, CHUNK, n_threads)
+    nodes, alpha = np.arange(n, dtype=np.int32), plan.alphas[-1]
+    bounded = _bounded(points, neighbors, nodes, width, alpha, n_threads)
     return layers._replace(neighbors=bounded)
 
 
@@ -280,7 +275,9 @@ def _insert(points, graph, order, plan, partition, n_threads, step):
                     1, hi
                 )  # one hop tells which is the nearest
             else:
-                upper[layer] = _snapshot(points, graph[0], order[:hi], M, alpha)
+                upper[layer] = _snapshot(
+                    points, graph[0], order[:hi], M, alpha, n_threads
+                )
             layers = layers._replace(starts=starts[: t + 2])
         step()
     return layers
@@ -297,7 +294,7 @@ def _partition(points, graph, layers, inserted, plan, rng, n_threads, step):
     """
     neighbors, degrees = graph
     n, width, alpha = len(neighbors), plan.width, np.float32(plan.alphas[-1])
-    far = _bounded(points, neighbors, inserted, width, alpha)
+    far = _bounded(points, neighbors, inserted, width, alpha, n_threads)
     first, by_cell = link_lists(
         points, LISTED, FIRST, alpha, rng, n_threads, STEPS, step
     )
@@ -323,15 +320,20 @@ def _partition(points, graph, layers, inserted, plan, rng, n_threads, step):
     rows = _choose(points, by_cell, width, alpha, propose, STEPS, step)
     neighbors[inserted], degrees[:] = -1, 0
     _link(points, graph, by_cell, rows, NO_EDGES, width, alpha, n_threads)
-    near = _bounded(points, neighbors, inserted, width - width // FAR_SHARE, alpha)
+    n_near = width - width // FAR_SHARE
+    near = _bounded(points, neighbors, inserted, n_near, alpha, n_threads)
     neighbors[inserted] = -1
     neighbors[inserted, :width] = merge(near, far)[:, :width]
 
 
-def _bounded(points, neighbors, nodes, width, alpha):
+def _bounded(points, neighbors, nodes, width, alpha, n_threads):
     """At most ``width`` edges (n, width) of each of the ``nodes``."""
-    rows = np.empty((len(nodes), width), np.int32)
-    bound_degrees(points, neighbors, nodes, width, alpha, rows, 0, len(nodes))
+    rows, alpha = aligned_empty(len(nodes), width, np.int32), np.float32(alpha)
+
+    def bound(lo, hi):
+        bound_degrees(points, neighbors, nodes, width, alpha, rows, lo, hi)
+
+    run(bound, len(nodes), CHUNK, n_threads)
     return rows
 
 
@@ -345,12 +347,7 @@ def link_lists(points, k, width, alpha, rng, n_threads, n_steps=1, step=lambda: 
     nodes, alpha = np.arange(n, dtype=np.int32), np.float32(alpha)
     k = min(k, n - 1)
     lists, by_cell = neighbor_lists(points.X, k, rng, n_threads, n_steps, step)
-    rows = np.empty((n, width), np.int32)
-
-    def bound(lo, hi):
-        bound_degrees(points, lists, nodes, width, alpha, rows, lo, hi)
-
-    run(bound, n, CHUNK, n_threads)
+    rows = _bounded(points, lists, nodes, width, alpha, n_threads)
     neighbors = aligned_empty(n, 2 * width, np.int32)
     neighbors[:] = -1
     graph = neighbors, np.zeros(n, np.int32)
@@ -421,9 +418,9 @@ def _link(points, graph, nodes, rows, more, width, alpha, n_threads):
     run(link, len(sources), CHUNK, n_threads)
 
 
-def _snapshot(points, neighbors, members, M, alpha):
+def _snapshot(points, neighbors, members, M, alpha, n_threads):
     """Edges among ``members``, all that are inserted yet, as ranks: an upper layer."""
-    rows = _bounded(points, neighbors, members, M, alpha)
+    rows = _bounded(points, neighbors, members, M, alpha, n_threads)
     rank = np.full(len(neighbors) + 1, -1, np.int32)  # the last is the rank of -1
     rank[members] = np.arange(len(members))
     return rank[rows]

@@ -26,7 +26,7 @@ from sklearn_jin.build.kmeans import kmeans, sample
 from sklearn_jin.build.link import grouped
 from sklearn_jin.metrics import squares
 from sklearn_jin.search.scan import blas, propose
-from sklearn_jin.search.shortlist import ids_of, settle, shortlists
+from sklearn_jin.search.shortlist import ids_of, others, settle, shortlists
 
 CELL = 250  # rows of a cell, on average, at least
 FANOUT = 8  # cells that a row visits
@@ -133,9 +133,7 @@ def _compare(X, visitors, size, center, lists):
 
 def without(ids, own):
     """``ids`` (n, k + 1) without the row's ``own``, or else without the last."""
-    dropped = ids == own[:, None]
-    dropped[~dropped.any(axis=1), -1] = True
-    return ids[~dropped].reshape(len(ids), -1)
+    return ids[others(ids, own)].reshape(len(ids), -1)
 
 
 @kernel

@@ -474,8 +474,9 @@ def _all_or_nothing(estimator):
 
 def _without_self(scores, ids):
     """Drop each row's own number, or the last where others are as near or nearer."""
-    keep = ids != np.arange(len(ids))[:, None]
-    keep[keep.all(axis=1), -1] = False
+    from sklearn_jin.search.shortlist import others
+
+    keep = others(ids, np.arange(len(ids)))
     shape = len(ids), ids.shape[1] - 1
     return scores[keep].reshape(shape), ids[keep].reshape(shape)
 

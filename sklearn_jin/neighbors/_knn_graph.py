@@ -9,6 +9,7 @@ from sklearn_jin._compat import Interval, StrOptions
 from sklearn_jin._threads import count_threads
 from sklearn_jin.metrics import ALIASES, METRICS, effective_metric
 from sklearn_jin.neighbors._base import NeighborsTransformer
+from sklearn_jin.neighbors._codes import CODED
 from sklearn_jin.neighbors._flat import FlatNeighbors
 
 SERVED = {name for name, metric in METRICS.items() if metric.kind == "Raw"}
@@ -83,7 +84,11 @@ class KNNGraphTransformer(NeighborsTransformer, FlatNeighbors):
     """
 
     _parameter_constraints = {
-        **FlatNeighbors._parameter_constraints,
+        **{
+            k: v
+            for k, v in FlatNeighbors._parameter_constraints.items()
+            if k not in CODED
+        },
         **NeighborsTransformer._parameter_constraints,
         "recall": [Interval(Real, 0, 1, closed="right")],
         "exact_threshold": [Interval(Integral, 0, None, closed="left")],
@@ -93,10 +98,7 @@ class KNNGraphTransformer(NeighborsTransformer, FlatNeighbors):
             )
         ],
     }
-    for _name in ("quantizer", "rerank", "store_vectors"):
-        del _parameter_constraints[_name]
-
-    # What FlatNeighbors has as parameters.
+    # What FlatNeighbors has as parameters: there are no codes.
     quantizer, rerank, store_vectors = None, None, True
 
     def __init__(

@@ -157,17 +157,24 @@ def search(layers, points, second, queries, k, beam, rerank, slack, n_threads):
     scored exactly as points of ``second``, as far as ``slack`` does not end it:
     see :func:`refine`.
     """
-    n = len(queries)
-    scores, ids = np.empty((n, k)), np.empty((n, k), np.int64)
-    asked, exactly = frozen(ask(points, queries)), frozen(ask(second, queries))
-
-    def refine_chunk(rows, estimates, found):
-        n = refine(second, exactly, rows, found, estimates, slack, scores, ids)
-        counters.add(exact=n)
-
-    visit(layers, points, asked, np.arange(n), rerank, beam, n_threads, refine_chunk)
+    rows = np.arange(len(queries))
+    scores, ids, use = _refined(second, queries, rows, k, slack)
+    asked = frozen(ask(points, queries))
+    visit(layers, points, asked, rows, rerank, beam, n_threads, use)
     list_copies(scores, ids, layers.copies.following)
     return scores, ids
+
+
+def _refined(second, queries, rows, k, slack):
+    """Room for scores and ids, and what fills it of the walks of ``rows``."""
+    n, exactly = len(queries), frozen(ask(second, queries))
+    scores, ids = np.empty((n, k)), np.empty((n, k), np.int64)
+
+    def use(part, estimates, found):
+        n = refine(second, exactly, rows[part], found, estimates, slack, scores, ids)
+        counters.add(exact=n)
+
+    return scores, ids, use
 
 
 def search_own(
@@ -178,18 +185,10 @@ def search_own(
 
     Walks start from them, in ``order``, of all: side by side where they are near.
     """
-    n = len(order)
-    scores, ids = np.empty((n, k)), np.empty((n, k), np.int64)
-    asked, exactly = frozen(ask(points, queries)), frozen(ask(second, queries))
-
-    def refine_chunk(part, estimates, found):
-        rows = order[part].astype(np.int64)
-        n = refine(second, exactly, rows, found, estimates, slack, scores, ids)
-        counters.add(exact=n)
-
+    scores, ids, use = _refined(second, queries, order.astype(np.int64), k, slack)
     entries = copies.firsts[order] if len(copies.firsts) else order
-    walks = neighbors, points, asked, order
-    revisit(*walks, rerank, beam, n_threads, refine_chunk, entries)
+    walks = neighbors, points, frozen(ask(points, queries)), order
+    revisit(*walks, rerank, beam, n_threads, use, entries)
     list_copies(scores, ids, copies.following)
     return scores, ids
 

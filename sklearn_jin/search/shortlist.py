@@ -99,6 +99,16 @@ def settle(lists):
     return keys[:, :room]
 
 
+def others(ids, own):
+    """Mask of ``ids`` (n, k) without the row's ``own``, so of ``k - 1`` a row.
+
+    Where it is not among them, as many others are as near: the last is left out.
+    """
+    keep = ids != own[:, None]
+    keep[keep.all(axis=1), -1] = False
+    return keep
+
+
 def ids_of(keys):
     """Ids of ``keys``, int32, and -1 where there is no key."""
     ids = (keys >> ONE & ID_BITS).astype(np.int32)
