@@ -948,10 +948,10 @@ def _draw(n, n_samples, random_state):
 
 def _others(index, X, rows, k):
     """Ascending distances (n_rows, k) of fitted ``rows`` to their nearest others."""
+    from sklearn_jin.search.shortlist import others
+
     distances, ids = index.kneighbors(X[rows], k + 1)
-    keep = ids != rows[:, None]
-    keep[keep.all(axis=1), -1] = False  # more duplicates than neighbours
-    return distances[keep].reshape(len(rows), k)
+    return distances[others(ids, rows)].reshape(len(rows), k)
 
 
 # Recommendations.
