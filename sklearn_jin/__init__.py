@@ -21,8 +21,11 @@ from sklearn_jin.neighbors._dual import (
 )
 from sklearn_jin.neighbors._flat import FlatNeighbors, FlatTransformer
 from sklearn_jin.neighbors._hnsw import HNSWNeighbors, HNSWTransformer
+from sklearn_jin.neighbors._ivf import IVFNeighbors, IVFTransformer
+from sklearn_jin.neighbors._ivfpq import IVFPQNeighbors, IVFPQTransformer
 from sklearn_jin.neighbors._knn_graph import KNNGraphTransformer
 from sklearn_jin.neighbors._nsw import NSWNeighbors, NSWTransformer
+from sklearn_jin.neighbors._scann import ScaNNNeighbors, ScaNNTransformer
 from sklearn_jin.neighbors._sng import SNGNeighbors, SNGTransformer
 from sklearn_jin.neighbors._vamana import VamanaNeighbors, VamanaTransformer
 from sklearn_jin.quantizers._binary import BinaryQuantizer
@@ -46,6 +49,10 @@ __all__ = [
     "FlatTransformer",
     "HNSWNeighbors",
     "HNSWTransformer",
+    "IVFNeighbors",
+    "IVFPQNeighbors",
+    "IVFPQTransformer",
+    "IVFTransformer",
     "KNNGraphTransformer",
     "LocalIntrinsicDimensionality",
     "NSWNeighbors",
@@ -55,6 +62,8 @@ __all__ = [
     "RaBitQ",
     "SNGNeighbors",
     "SNGTransformer",
+    "ScaNNNeighbors",
+    "ScaNNTransformer",
     "ScalarQuantizer",
     "TernaryQuantizer",
     "TwoNN",

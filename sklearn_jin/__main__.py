@@ -5,6 +5,7 @@ import sys
 
 from sklearn_jin.benchmark import load, measure, report
 from sklearn_jin.benchmark.curve import QUANTIZERS, SWEEPS
+from sklearn_jin.benchmark.peers import PEERS
 
 
 def main(arguments=None):
@@ -50,15 +51,17 @@ def _parser():
         default=["none"],
         choices=QUANTIZERS,
         metavar="NAME",
-        help="codes to search on, one curve each, none for the rows themselves: "
-        + ", ".join(QUANTIZERS),
+        help="codes to search on, one curve each, none for the rows themselves; "
+        "IVFPQNeighbors and ScaNNNeighbors have their own: " + ", ".join(QUANTIZERS),
     )
     bench.add_argument(
         "--peers",
         nargs="*",
         default=[],
-        choices=["hnswlib", "pynndescent"],
-        help="libraries to measure beside (pip install 'sklearn-jin[bench]')",
+        choices=PEERS,
+        metavar="NAME",
+        help="libraries to measure beside (pip install 'sklearn-jin[bench]'): "
+        + ", ".join(PEERS),
     )
     bench.add_argument("--json", action="store_true", help="print JSON, not a table")
     bench.add_argument(

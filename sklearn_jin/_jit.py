@@ -16,13 +16,21 @@ FLAGS = {"reassoc", "contract", "arcp", "nsz"}
 PLAIN = bool(config.DISABLE_JIT)  # kernels run as plain Python: for coverage
 
 
-def kernel(function):
+def kernel(function, flags=FLAGS):
     """Compile ``function``, and keep the result where some folder is writable."""
-    options = dict(nogil=True, fastmath=FLAGS, error_model="numpy")
+    options = dict(nogil=True, fastmath=flags, error_model="numpy")
     try:
         return njit(cache=True, **options)(function)
     except RuntimeError:  # neither the package's folder nor a home is writable
         return njit(**options)(function)
+
+
+def kernel_of_numbers(function):
+    """As :func:`kernel`, where a NaN may come out as any number.
+
+    Only so does the compiler make vectors of a loop that looks for the least.
+    """
+    return kernel(function, FLAGS | {"nnan"})
 
 
 def piece(function):

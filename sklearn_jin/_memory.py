@@ -67,9 +67,10 @@ def settled(part):
     the pickle had it, in small pages: a large array is moved to large ones.
     """
     if isinstance(part, np.ndarray):
-        rows = part.ndim == 2 and not isinstance(part, np.memmap)
-        return frozen(aligned(part) if rows else part)
-    if isinstance(part, tuple):
+        if part.ndim > 1 and part.size and not isinstance(part, np.memmap):
+            part = aligned(part.reshape(len(part), -1)).reshape(part.shape)
+        return frozen(part)
+    if isinstance(part, tuple) and part:
         return type(part)._make(map(settled, part))
     return part
 

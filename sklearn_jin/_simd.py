@@ -505,16 +505,17 @@ def _plain_lowest(bits):
 
 @emitted(_plain_lowest)
 def lowest(typingctx, bits):
-    """Number of the lowest bit that is set in a uint32 other than 0."""
-    signature = types.int64(types.uint32)
+    """Number of the lowest bit that is set in a uint32 or uint64 other than 0."""
+    signature = types.int64(bits)
+    kind = ir.IntType(bits.bitwidth)
 
     def codegen(context, builder, signature, args):
-        call_type = ir.FunctionType(I32, [I32, ir.IntType(1)])
+        call_type = ir.FunctionType(kind, [kind, ir.IntType(1)])
         count = cgutils.get_or_insert_function(
-            builder.module, call_type, "llvm.cttz.i32"
+            builder.module, call_type, f"llvm.cttz.i{bits.bitwidth}"
         )
         place = builder.call(count, [args[0], ir.Constant(ir.IntType(1), 1)])
-        return builder.zext(place, I64)
+        return place if kind == I64 else builder.zext(place, I64)
 
     return signature, codegen
 
@@ -652,80 +653,189 @@ def differing_bits(typingctx, codes, i, query, v):
 
 
 BLOCK = 64  # codes that are looked up at once
+QUADS = LEVELS["avx512"] | {"avx512vbmi", "avx512vnni"} <= cpu_features()
 SHUFFLES = {"avx512": (64, "avx512.pshuf.b.512"), "avx2": (32, "avx2.pshuf.b")}
 
 
-def _plain_sum_tables(blocks, b, tables, q, r, sums):
+def _plain_sums(blocks, b, tables, *queries_and_sums):
+    *queries, sums = queries_and_sums
     codes = blocks[b].reshape(-1, BLOCK)
-    for row, query in enumerate((q, r)):
-        pairs = tables[query].reshape(-1, 2, 16).astype(np.uint16)
+    for row, query in enumerate(queries):
+        entries = tables[query].astype(np.uint16)
+        if blocks.ndim == 3:
+            sums[row] = _plain_quads(blocks[b], entries.reshape(-1, 4, 16))
+            continue
         sums[row] = sum(
             np.minimum(pair[0][code & 15] + pair[1][code >> 4], 255)
-            for pair, code in zip(pairs, codes)
+            for pair, code in zip(entries.reshape(-1, 2, 16), codes)
         )
 
 
-@emitted(_plain_sum_tables)
-def sum_tables(typingctx, blocks, b, tables, q, r, sums):
-    """Fill ``sums`` (2, 64), uint16, with those of the 64 codes of block ``b``.
-
-    Row ``b`` of ``blocks`` has the first bytes of 64 codes, then the second
-    ones, and so on.  Rows ``q`` and ``r`` of ``tables``, one for each row of
-    sums, have 16 numbers for the low half of each byte and 16 for the high
-    one, of which the sum counts as 255 at most.  A register is the table, and
-    the codes pick from it (Andre, Kermarrec & Le Scouarnec 2015, fast scan):
-    64 numbers an instruction.
-    """
-    signature = types.void(
-        blocks, types.int64, tables, types.int64, types.int64, sums
-    )  # fmt: skip
-
-    def codegen(context, builder, signature, args):
-        kinds = signature.args
-        codes, stride = _row(context, builder, kinds[0], args[0], args[1])
-        both = [_row(context, builder, kinds[2], args[2], q)[0] for q in args[3:5]]
-        out = _address(context, builder, kinds[5], args[5], I64(0))
-        n_bytes = builder.udiv(stride, I64(BLOCK))
-        if LEVEL in SHUFFLES:
-            _shuffled_sums(builder, codes, both, out, n_bytes)
-        else:
-            for row, table in enumerate(both):
-                start = builder.gep(out, [I64(2 * BLOCK * row)])
-                _listed_sums(builder, codes, table, start, n_bytes)
-        return context.get_dummy_value()
-
-    return signature, codegen
+def _plain_quads(codes, entries):
+    total, place = np.zeros(BLOCK, np.uint16), np.arange(4)
+    for group, four in zip(codes.reshape(-1, 2, 16, 4), entries):
+        halves = np.stack([group & 15, group >> 4], axis=1).reshape(BLOCK, 4)
+        total += four[place, halves].sum(axis=1, dtype=np.uint16)
+    return total
 
 
-def _listed_sums(builder, codes, table, out, n_bytes):
+def _table_sums(n_queries):
+    """Emit the sums of what 64 codes look up in the tables of some queries."""
+
+    def generate(signature):
+        def codegen(context, builder, signature, args):
+            kinds, queries = signature.args, args[3:-1]
+            codes, stride = _row(context, builder, kinds[0], args[0], args[1])
+            rows = [_row(context, builder, kinds[2], args[2], q)[0] for q in queries]
+            out = _address(context, builder, kinds[-1], args[-1], I64(0))
+            if kinds[0].ndim == 3:
+                n_groups = builder.udiv(stride, I64(2 * BLOCK))
+                add_up = _permuted_sums if QUADS else _listed_quads
+                add_up(builder, codes, rows, out, n_groups)
+                return context.get_dummy_value()
+            n_bytes = builder.udiv(stride, I64(BLOCK))
+            if LEVEL in SHUFFLES:
+                _shuffled_sums(builder, codes, rows, out, n_bytes)
+            else:
+                _listed_sums(builder, codes, rows, out, n_bytes)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    def emit_one(typingctx, blocks, b, tables, q, sums):
+        return generate(types.void(blocks, types.int64, tables, types.int64, sums))
+
+    def emit_two(typingctx, blocks, b, tables, q, r, sums):
+        numbers = types.int64, types.int64
+        return generate(types.void(blocks, types.int64, tables, *numbers, sums))
+
+    emit = {1: emit_one, 2: emit_two}[n_queries]
+    return emitted(_plain_sums)(emit)
+
+
+# Fill ``sums`` (n_queries, 64), uint16, with those of the 64 codes of block ``b``.
+# The rows of ``tables`` of one query, or of two, have 16 numbers for the low half of
+# each byte of a code and 16 for the high one.  A register is the table, and the codes
+# pick from it (Andre, Kermarrec & Le Scouarnec 2015, fast scan).
+#
+# ``blocks`` (n_blocks, n_bytes * 64) have the first bytes of 64 codes, then the
+# second ones, and so on; the sum of a byte's two numbers counts as 255 at most.
+#
+# ``blocks`` (n_blocks, n_groups, 128) have groups of four halves of bytes, as many as
+# a register of 64 entries serves, for instructions that pick from all 64 and that add
+# up four neighbours: ``QUADS``, and two thirds of the time.  Of a group the first 64
+# bytes are four halves of codes 0 to 15 each, the low ones, and of codes 16 to 31, the
+# high ones; the other 64 are those of codes 32 to 63.
+sum_table, sum_tables = map(_table_sums, (1, 2))
+
+
+def _permuted_sums(builder, codes, rows, out, n_groups):
+    """Sums of numbers picked from registers of 64 entries."""
+    vector, ints = ir.VectorType(I8, 64), ir.VectorType(I32, 16)
+    words = ir.VectorType(I16, 32)
+    pick = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(vector, [vector, vector]),
+        "llvm.x86.avx512.permvar.qi.512",
+    )
+    add = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(ints, [ints, ints, ints]),
+        "llvm.x86.avx512.vpdpbusd.512",
+    )
+    low = ir.Constant(vector, [15] * 64)
+    which = ir.Constant(vector, [0, 16, 32, 48] * 16)  # of the four tables
+    fours = ir.Constant(words, [4] * 32)
+    ones = builder.bitcast(ir.Constant(vector, [1] * 64), ints)
+
+    def load(start, offset):
+        place = builder.gep(start, [offset])
+        return builder.load(builder.bitcast(place, vector.as_pointer()), align=1)
+
+    totals = [[cgutils.alloca_once(builder, ints) for _ in range(4)] for _ in rows]
+    for total in (total for some in totals for total in some):
+        builder.store(ir.Constant(ints, [0] * 16), total)
+    with cgutils.for_range(builder, n_groups) as loop:
+        table_at = builder.mul(loop.index, I64(64))
+        entries = [load(row, table_at) for row in rows]
+        for side in range(2):
+            at = builder.add(builder.mul(loop.index, I64(2 * BLOCK)), I64(64 * side))
+            some = load(codes, at)
+            high = builder.lshr(builder.bitcast(some, words), fours)
+            for half, nibbles in enumerate((some, builder.bitcast(high, vector))):
+                places = builder.or_(builder.and_(nibbles, low), which)
+                for table, own in zip(entries, totals):
+                    picked = builder.bitcast(builder.call(pick, [table, places]), ints)
+                    total = own[2 * side + half]
+                    sums = builder.call(add, [builder.load(total), picked, ones])
+                    builder.store(sums, total)
+    for row, own in enumerate(totals):
+        for part, total in enumerate(own):
+            sums = builder.trunc(builder.load(total), ir.VectorType(I16, 16))
+            spot = builder.gep(out, [I64(2 * (BLOCK * row + 16 * part))])
+            target = builder.bitcast(spot, ir.VectorType(I16, 16).as_pointer())
+            builder.store(sums, target, align=1)
+
+
+def _listed_quads(builder, codes, rows, out, n_groups):
+    """The same where the CPU has no such instructions."""
+    out = builder.bitcast(out, I16.as_pointer())
+    with cgutils.for_range(builder, I64(BLOCK)) as code:
+        lane = builder.and_(code.index, I64(15))
+        side = builder.shl(builder.lshr(code.index, I64(5)), I64(6))
+        first = builder.add(side, builder.shl(lane, I64(2)))
+        half = builder.and_(builder.lshr(code.index, I64(4)), I64(1))
+        shift = builder.trunc(builder.shl(half, I64(2)), I8)
+        totals = [cgutils.alloca_once_value(builder, I16(0)) for _ in rows]
+        for total in totals:
+            builder.store(I16(0), total)
+        with cgutils.for_range(builder, n_groups) as loop:
+            group = builder.add(builder.mul(loop.index, I64(2 * BLOCK)), first)
+            for s in range(4):
+                byte = builder.load(builder.gep(codes, [builder.add(group, I64(s))]))
+                nibble = builder.and_(builder.lshr(byte, shift), I8(15))
+                at = builder.add(builder.mul(loop.index, I64(64)), I64(16 * s))
+                at = builder.add(at, builder.zext(nibble, I64))
+                for table, total in zip(rows, totals):
+                    entry = builder.load(builder.gep(table, [at]))
+                    entry = builder.zext(entry, I16)
+                    builder.store(builder.add(builder.load(total), entry), total)
+        for row, total in enumerate(totals):
+            spot = builder.add(code.index, I64(BLOCK * row))
+            builder.store(builder.load(total), builder.gep(out, [spot]))
+
+
+def _listed_sums(builder, codes, rows, out, n_bytes):
     """Sums of looked up numbers where the CPU has no such instruction."""
     add = cgutils.get_or_insert_function(
         builder.module, ir.FunctionType(I8, [I8, I8]), "llvm.uadd.sat.i8"
     )
     out = builder.bitcast(out, I16.as_pointer())
     with cgutils.for_range(builder, I64(BLOCK)) as code:
-        total = cgutils.alloca_once_value(builder, I16(0))
-        builder.store(I16(0), total)
+        totals = [cgutils.alloca_once_value(builder, I16(0)) for _ in rows]
+        for total in totals:
+            builder.store(I16(0), total)
         with cgutils.for_range(builder, n_bytes) as loop:
             place = builder.add(builder.mul(loop.index, I64(BLOCK)), code.index)
             byte = builder.zext(builder.load(builder.gep(codes, [place])), I64)
             start = builder.mul(loop.index, I64(32))
-            picked = [
-                builder.load(builder.gep(table, [builder.add(start, half)]))
-                for half in (
-                    builder.and_(byte, I64(15)),
-                    builder.add(builder.lshr(byte, I64(4)), I64(16)),
-                )
+            halves = [
+                builder.add(start, builder.and_(byte, I64(15))),
+                builder.add(start, builder.add(builder.lshr(byte, I64(4)), I64(16))),
             ]
-            pair = builder.zext(builder.call(add, picked), I16)
-            builder.store(builder.add(builder.load(total), pair), total)
-        builder.store(builder.load(total), builder.gep(out, [code.index]))
+            for table, total in zip(rows, totals):
+                picked = [builder.load(builder.gep(table, [half])) for half in halves]
+                pair = builder.zext(builder.call(add, picked), I16)
+                builder.store(builder.add(builder.load(total), pair), total)
+        for row, total in enumerate(totals):
+            spot = builder.add(code.index, I64(BLOCK * row))
+            builder.store(builder.load(total), builder.gep(out, [spot]))
 
 
 def _shuffled_sums(builder, codes, both, out, n_bytes):
     """Sums of numbers that registers look up, those of even and odd codes apart.
 
-    Two queries share the codes and their halves: a sixth of the time.
+    Queries share the codes and their halves: a sixth of the time for two of them.
     """
     width, name = SHUFFLES[LEVEL]
     vector, words = ir.VectorType(I8, width), ir.VectorType(I16, width // 2)
@@ -787,22 +897,21 @@ def _shuffled_sums(builder, codes, both, out, n_bytes):
             builder.store(builder.shuffle_vector(evens, odds, order), target, align=1)
 
 
-def _plain_at_most(sums, row, start, most):
-    some = sums[row, start : start + 32] <= most
-    return np.uint32(sum(1 << j for j in np.flatnonzero(some).tolist()))
+def _plain_at_most(sums, row, most):
+    bits = (1 << int(j) for j in np.flatnonzero(sums[row, :BLOCK] <= most))
+    return np.uint64(sum(bits))
 
 
 @emitted(_plain_at_most)
-def at_most(typingctx, sums, row, start, most):
-    """Bit ``j`` of 32: whether uint16 ``sums[row, start + j]`` is at most ``most``."""
-    signature = types.uint32(sums, types.int64, types.int64, types.uint16)
+def at_most(typingctx, sums, row, most):
+    """Bit ``j`` of 64 tells whether uint16 ``sums[row, j]`` is at most ``most``."""
+    signature = types.uint64(sums, types.int64, types.uint16)
 
     def codegen(context, builder, signature, args):
-        vector = ir.VectorType(I16, 32)
+        vector = ir.VectorType(I16, BLOCK)
         first, _ = _row(context, builder, signature.args[0], args[0], args[1])
-        first = builder.gep(first, [builder.mul(args[2], I64(2))])
-        splat = _splat(builder, args[3], vector)
+        splat = _splat(builder, args[2], vector)
         some = builder.load(builder.bitcast(first, vector.as_pointer()), align=2)
-        return builder.bitcast(builder.icmp_unsigned("<=", some, splat), I32)
+        return builder.bitcast(builder.icmp_unsigned("<=", some, splat), I64)
 
     return signature, codegen

@@ -7,8 +7,9 @@ import pytest
 from sklearn.base import BaseEstimator
 
 import sklearn_jin
-from sklearn_jin import ScalarQuantizer
+from sklearn_jin import IVFNeighbors, RaBitQ, ScalarQuantizer
 from sklearn_jin.metrics import METRICS
+from sklearn_jin.neighbors._partition import PartitionNeighbors
 
 
 def classes():
@@ -41,6 +42,9 @@ def settings():
     And, where there are codes, such as search on them.
     """
     for c in classes():
+        if issubclass(c, PartitionNeighbors):
+            yield from map(repeatable, in_lists(c))
+            continue
         if PLAIN and c.__name__.startswith(ALIKE[1:]):
             continue  # plain Python takes minutes, and one of them shows the rest
         params = c().get_params()
@@ -57,13 +61,27 @@ def settings():
                 yield repeatable(c(quantizer=quantizer, rerank=ALL, **graph))
 
 
+def in_lists(c):
+    """Estimators of a class of partitions, which differ by their codes alone."""
+    if PLAIN and c.__name__.startswith(("IVFPQ", "ScaNN")):
+        return  # as above
+    yield c(exact_threshold=0, rerank=ALL)
+    if c is IVFNeighbors:
+        yield c()
+        yield c(exact_threshold=0, quantizer=None)
+        if not PLAIN:
+            yield c(exact_threshold=0, quantizer=RaBitQ(n_bits=4), rerank=ALL)
+
+
 def measured():
     """Of those that are no transformers, for these inherit it, one for every metric."""
     for index in settings():
         if hasattr(index, "transform"):
             continue
+        if isinstance(index, PartitionNeighbors) and index.exact_threshold:
+            continue  # so few rows are scanned, as by others
         for metric in metrics(index):
-            if index.get_params().get("quantizer") and metric not in CODED:
+            if getattr(index, "quantizer", True) and metric not in CODED:
                 continue
             yield type(index)(**{**index.get_params(deep=False), "metric": metric})
 
@@ -83,7 +101,7 @@ def repeatable(index):
 def metrics(index):
     """Names of the metrics that ``index`` serves, with codes if it has a quantizer."""
     served = index._parameter_constraints["metric"][0].options
-    squared = getattr(index, "quantizer", None) not in (None, "auto")
+    squared = getattr(index, "quantizer", "own") not in (None, "auto")
     squared |= getattr(index, "build", None) == "partition"
     return [
         name
@@ -102,10 +120,12 @@ def under(index, metric):
 def name(index):
     """Short and unique among the above."""
     params = index.get_params()
-    words = [] if params.get("exact_threshold", 1) else ["graph"]
+    kind = "lists" if isinstance(index, PartitionNeighbors) else "graph"
+    words = [] if params.get("exact_threshold", 1) else [kind]
     words += ["cells"] if params.get("build") == "partition" else []
-    if codes := params.get("quantizer"):
-        words += [f"{codes.n_bits}bits" if hasattr(codes, "n_bits") else codes]
+    codes = params.get("quantizer")
+    if codes != getattr(type(index)(), "quantizer", None):
+        words += [f"{codes.n_bits}bits" if hasattr(codes, "n_bits") else str(codes)]
     words += [params["metric"]] if params["metric"] != "minkowski" else []
     return "-".join([type(index).__name__, *words])
 

@@ -4,6 +4,7 @@ Floors are below what every seed gave when they were written, so that a fall
 is a fault and not chance.
 """
 
+import indexes
 import naive
 import numpy as np
 import pytest
@@ -71,7 +72,7 @@ def test_most_neighbours_are_found(neighbors, make):
 @pytest.mark.parametrize("metric", ["cosine", "correlation", "manhattan", "chebyshev"])
 def test_most_neighbours_are_found_under_other_metrics(neighbors, metric):
     X, Q = split(uniform)
-    distances, _ = neighbors.set_params(metric=metric).fit(X).kneighbors(Q, K)
+    distances, _ = indexes.under(neighbors, metric).fit(X).kneighbors(Q, K)
     exact = naive.nearest_distances(X, Q, K, metric)
     assert naive.recall(distances, exact) >= 0.97
 

@@ -31,6 +31,8 @@ def state(estimator):
             learned[name] = state(part)
         elif isinstance(part, tuple | np.ndarray):
             learned[name] = [(a.shape, a.dtype, a.tobytes()) for a in arrays(part)]
+        elif isinstance(part, float):
+            learned[name] = repr(part)  # NaN is NaN
     return learned
 
 

@@ -11,18 +11,24 @@ and 4.2 s for 1000 of 100,000 rows of 128 (25 and 10 rounds, one thread).
 
 import numpy as np
 
+from sklearn_jin._jit import kernel_of_numbers
+from sklearn_jin._memory import frozen
+from sklearn_jin._threads import run
+
 CELLS = 2**18  # scores of a block of rows: 1 MB, which stays in a CPU's cache
+NARROW = 8  # features; the distances of shorter rows are computed one by one,
+ROWS = 4096  # so many rows at a time
 ULP = 2.0**-24  # relative rounding error of one float32 operation
 SPREAD_ROWS = 16  # rows per centre that a start which is spread out chooses from
 SPREAD_CELLS = 2**27  # numbers that it may look at, in a few tenths of a second
 
 
-def kmeans(X, n_clusters, rng, n_iter=20, init=None):
+def kmeans(X, n_clusters, rng, n_iter=20, init=None, n_threads=1):
     """Centres (n_clusters, d), float32, of the rows of ``X`` (n, d), float32.
 
-    Lloyd's rounds from ``init`` (n_clusters, d), or from rows drawn by ``rng``,
-    a RandomState, until no label changes or ``n_iter`` are done.  A centre
-    without rows moves to one of the farthest rows.  No round raises the sum of
+    Lloyd's rounds, on ``n_threads``, from ``init`` (n_clusters, d), or from rows
+    drawn by ``rng``, a RandomState, until no label changes or ``n_iter`` are done.  A
+    centre without rows moves to one of the farthest rows.  No round raises the sum of
     squared distances, but for rounding.  Where there are no more rows than
     centres, the rows are the centres, the first ones repeated.
     """
@@ -32,7 +38,7 @@ def kmeans(X, n_clusters, rng, n_iter=20, init=None):
         init = _start(X, n_clusters, rng)
     centroids, last = init, None
     for _ in range(n_iter):
-        labels = assign(X, centroids)
+        labels = assign(X, centroids, n_threads)
         if last is not None and np.array_equal(labels, last):
             break
         centroids, last = means(X, labels, centroids), labels
@@ -70,9 +76,11 @@ def _gaps(X, Y):
     return np.square(X.astype(np.float64) - Y).sum(axis=1)
 
 
-def assign(X, centroids):
+def assign(X, centroids, n_threads=1):
     """Label of the nearest centre, int32, for every row; of equal ones the first."""
     n, d = X.shape
+    if d <= NARROW:
+        return _assign_each(X, centroids, n_threads)
     block = max(1, CELLS // len(centroids))
     middle = centroids.mean(axis=0)  # near it products are small and round less
     near = centroids - middle
@@ -80,19 +88,52 @@ def assign(X, centroids):
     reach = np.sqrt(2 * halves.max())
     # One product scores |c|^2 / 2 - <x, c>: x is followed by a 1.
     weights = np.vstack([-near.T, halves]).astype(np.float32)
-    rows = np.ones((min(block, n), d + 1), np.float32)
-    scores = np.empty((len(rows), len(centroids)), np.float32)
     labels = np.empty(n, np.int32)
-    for lo in range(0, n, block):
-        part = X[lo : lo + block]
-        x, of_part = rows[: len(part)], scores[: len(part)]
-        np.subtract(part, middle, out=x[:, :d])
-        sizes = np.sqrt(np.einsum("ij,ij->i", x[:, :d], x[:, :d]))
+
+    def task(lo, hi):
+        part, rows = X[lo:hi], np.ones((hi - lo, d + 1), np.float32)
+        np.subtract(part, middle, out=rows[:, :d])
+        sizes = np.sqrt(np.einsum("ij,ij->i", rows[:, :d], rows[:, :d]))
         # Two scores err by at most d + 6 roundings each.
         error = 2 * (d + 6) * ULP * reach * (sizes + reach)
-        np.matmul(x, weights, out=of_part)
-        labels[lo : lo + block] = _nearest(part, centroids, of_part, error)
+        labels[lo:hi] = _nearest(part, centroids, rows @ weights, error)
+
+    run(task, n, block, n_threads)
     return labels
+
+
+def _assign_each(X, centroids, n_threads):
+    """Labels where rows are so short that a product would not be worth while."""
+    labels = np.empty(len(X), np.int32)
+    X = frozen(np.ascontiguousarray(X, np.float32))
+    places = frozen(np.ascontiguousarray(centroids.T, np.float64))
+
+    def task(lo, hi):
+        nearest_each(X, lo, hi, places, labels)
+
+    run(task, len(X), ROWS, n_threads)
+    return labels
+
+
+@kernel_of_numbers
+def nearest_each(X, lo, hi, places, labels):
+    """Fill labels ``lo`` to ``hi``; ``places`` (d, n_clusters) are the centres."""
+    d, n_clusters = places.shape
+    gaps = np.empty(n_clusters)
+    for i in range(lo, hi):
+        gaps[:] = 0
+        for j in range(d):
+            x, column = np.float64(X[i, j]), places[j]
+            for c in range(n_clusters):
+                gap = x - column[c]
+                gaps[c] += gap * gap
+        least = gaps[0]
+        for c in range(n_clusters):
+            least = min(least, gaps[c])
+        c = 0
+        while gaps[c] > least:
+            c += 1
+        labels[i] = c
 
 
 def _nearest(X, centroids, scores, error):

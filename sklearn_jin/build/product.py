@@ -10,11 +10,13 @@ the number of threads.
 from itertools import pairwise
 
 import numpy as np
+from numpy.random import RandomState
 from scipy.sparse.linalg import LinearOperator, cg
 from threadpoolctl import threadpool_limits
 
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import frozen
+from sklearn_jin._threads import run
 from sklearn_jin.build.kmeans import assign, kmeans
 from sklearn_jin.points.rotation import multiply
 
@@ -39,14 +41,19 @@ def _runs(starts):
         yield s, slice(first, last), last - first
 
 
-def train(X, starts, n_centroids, rng, n_iter, codebooks=None):
+def train(X, starts, n_centroids, rng, n_iter, codebooks=None, n_threads=1):
     """Codebooks of the sub-vectors of ``X`` by k-means, from ``codebooks`` if given."""
-    width = np.diff(starts).max()
-    trained = np.zeros((len(starts) - 1, n_centroids, width), np.float32)
-    for s, features, w in _runs(starts):
-        init = None if codebooks is None else codebooks[s, :, :w]
-        part = np.ascontiguousarray(X[:, features])
-        trained[s, :, :w] = kmeans(part, n_centroids, rng, n_iter, init)
+    m, width = len(starts) - 1, np.diff(starts).max()
+    trained = np.zeros((m, n_centroids, width), np.float32)
+    runs, seeds = list(_runs(starts)), rng.randint(2**31, size=m)
+
+    def task(lo, hi):
+        for s, features, w in runs[lo:hi]:
+            init = None if codebooks is None else codebooks[s, :, :w]
+            part, own = np.ascontiguousarray(X[:, features]), RandomState(seeds[s])
+            trained[s, :, :w] = kmeans(part, n_centroids, own, n_iter, init)
+
+    run(task, m, 1, n_threads)
     return trained
 
 
@@ -140,9 +147,11 @@ def parallel_weight(lengths, threshold, d):
     return np.maximum((d - 1) * share / (1 - share), 1)
 
 
-def train_anisotropic(X, directions, eta, starts, n_centroids, rng, n_iter, n_updates):
+def train_anisotropic(
+    X, directions, eta, starts, n_centroids, rng, n_iter, n_updates, n_threads=1
+):
     """Codebooks for the score-aware loss: plain ones, updated ``n_updates`` times."""
-    codebooks = train(X, starts, n_centroids, rng, n_iter)
+    codebooks = train(X, starts, n_centroids, rng, n_iter, n_threads=n_threads)
     codes = encode(X, codebooks, starts)
     for _ in range(n_updates):
         improve(X, directions, eta, codebooks, starts, codes)
@@ -241,8 +250,10 @@ def refit(X, directions, eta, codes, codebooks, starts):
         ``part(s, features, w)`` has sub-vector ``s`` of the rows ``y``.
         """
         along = np.zeros(len(X))
-        for run in _runs(starts):
-            along += np.einsum("ij,ij->i", directions[:, run[1]], part(*run))
+        for s, features, w in _runs(starts):
+            along += np.einsum(
+                "ij,ij->i", directions[:, features], part(s, features, w)
+            )
         along *= eta - 1
         sums = np.zeros(shape)
         for s, features, w in _runs(starts):

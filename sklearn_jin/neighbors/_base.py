@@ -97,7 +97,7 @@ class Neighbors(
         self._metric = metric
         self.n_samples_fit_ = self._n_features_out = len(X)
         self.points_ = raw.KINDS[metric.kind](metric.rows(X))
-        self.quantizer_, self.codes_, self.slack_ = encode(self, metric)
+        self.quantizer_, self.codes_, self.slack_ = self._encode(metric)
         self.index_ = None
         if len(X) > self._exact_rows():
             self._build(partial(watch, self))
@@ -222,6 +222,10 @@ class Neighbors(
     def _build(self, progress):
         """Set ``index_`` and whatever else the index learns from ``points_``."""
         raise NotImplementedError
+
+    def _encode(self, metric):
+        """The fitted quantizer, the record of the codes, and their slack."""
+        return encode(self, metric)
 
     def _search(self, queries, k, n_threads):
         """Exact scores and ids of ``k`` points near each query; -1 where none is."""

@@ -28,7 +28,7 @@ CROWDED = 4  # and the most candidates that each of them may cost
 
 def encode(index, metric):
     """The fitted quantizer of ``index``, the record of its codes and their slack."""
-    quantizer = _asked_for(index, metric)
+    quantizer = asked_for(index, metric, index.quantizer)
     if quantizer == "auto":
         return _chosen(index, metric)
     if quantizer is not None:
@@ -42,14 +42,19 @@ def encode(index, metric):
     return None, None, np.inf
 
 
-def _asked_for(index, metric):
-    """The parameter ``quantizer``, or None where "auto" can not serve the metric."""
-    if metric.kind in ("Raw", "Dot") or index.quantizer is None:
-        return index.quantizer
-    if index.quantizer == "auto":
+def asked_for(index, metric, quantizer):
+    """The ``quantizer``, or None where "auto" can not serve the metric."""
+    if metric.kind in ("Raw", "Dot") or quantizer is None:
+        return quantizer
+    if quantizer == "auto":
         return None
+    if not hasattr(index, "quantizer"):
+        raise ValueError(
+            f"codes of {type(index).__name__} serve squared distances and inner "
+            f"products, not metric={index.effective_metric_!r}: use IVFNeighbors"
+        )
     raise ValueError(
-        f"quantizer={index.quantizer} serves squared distances and inner products, "
+        f"quantizer={quantizer} serves squared distances and inner products, "
         f"not metric={index.effective_metric_!r}: use quantizer=None or 'auto'"
     )
 

@@ -79,6 +79,20 @@ class Quantizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         check_is_fitted(self)
         return self._decode(self._check_codes(X, "X"))
 
+    def fit_residuals(self, X, rows, n_threads=1):
+        """Learn from residuals ``X`` (n, d), float32, of ``rows`` of the same shape.
+
+        For indexes, which code what rows lie from a centre.
+        """
+        self._validate_params()
+        self.n_features_in_ = X.shape[1]
+        self._learn_residuals(X, rows, n_threads)
+        return self
+
+    def encode_residuals(self, X, rows):
+        """Codes of residuals ``X`` of ``rows``, see :meth:`fit_residuals`."""
+        return self._encode(X)
+
     def _check_codes(self, codes, name):
         """The argument ``name``, which must be what ``transform`` returns."""
         codes = check_array(codes, dtype=np.uint8, order="C")
@@ -98,6 +112,9 @@ class Quantizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+    def _learn_residuals(self, X, rows, n_threads):
+        self._learn(X)
 
     # What a quantizer adds.
 

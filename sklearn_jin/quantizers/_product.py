@@ -120,8 +120,14 @@ class ProductQuantizer(Quantizer):
             frozen(getattr(self, "rotation_", np.zeros((0, 0), np.float32))),
         )
 
+    def encode_residuals(self, X, rows):
+        """Codes of residuals ``X`` of ``rows``."""
+        return self._pack(self._choose(X, rows))
+
     def _learn(self, X):
-        from sklearn_jin.build.kmeans import sample
+        self._learn_residuals(X, X, 1)
+
+    def _learn_residuals(self, X, rows, n_threads):
         from sklearn_jin.build.product import cut
 
         rng = check_random_state(self.random_state)
@@ -129,7 +135,10 @@ class ProductQuantizer(Quantizer):
         self.n_bytes_ = m if self.n_bits == 8 else (m + 1) // 2
         self.starts_ = cut(X.shape[1], m)
         n_rows = ENOUGH[self.n_bits] if self.max_train == "auto" else self.max_train
-        self._train(sample(X, n_rows, rng), 2**self.n_bits, rng)
+        if n_rows < len(X):
+            some = np.sort(rng.choice(len(X), n_rows, replace=False))
+            X, rows = X[some], rows[some]
+        self._train(X, rows, 2**self.n_bits, rng, n_threads)
 
     def _count(self, d):
         """Number of sub-vectors of ``d`` features."""
@@ -144,9 +153,11 @@ class ProductQuantizer(Quantizer):
         return min(int(self.n_subvectors), d)
 
     def _encode(self, X):
+        return self._pack(self._choose(X, X))
+
+    def _pack(self, codes):
         from sklearn_jin.points.product import pack
 
-        codes = self._choose(X)
         return pack(codes) if self.n_bits == 4 else codes
 
     def _decode(self, codes):
@@ -159,14 +170,19 @@ class ProductQuantizer(Quantizer):
 
     # What a variant overrides.
 
-    def _train(self, X, n_centroids, rng):
-        """Set ``codebooks_`` and what else is learned from ``X``."""
+    def _train(self, X, rows, n_centroids, rng, n_threads):
+        """Set ``codebooks_`` and what else is learned from ``X``.
+
+        These are residuals of ``rows``, or the rows themselves.
+        """
         from sklearn_jin.build.product import train
 
-        self.codebooks_ = train(X, self.starts_, n_centroids, rng, self.n_iter)
+        self.codebooks_ = train(
+            X, self.starts_, n_centroids, rng, self.n_iter, n_threads=n_threads
+        )
 
-    def _choose(self, X):
-        """Codes (n, m) of rows."""
+    def _choose(self, X, rows):
+        """Codes (n, m) of ``X``, residuals of ``rows`` or these themselves."""
         from sklearn_jin.build.product import encode
 
         return encode(X, self.codebooks_, self.starts_)
@@ -264,17 +280,17 @@ class OptimizedProductQuantizer(ProductQuantizer):
         )
         self.n_rotations = n_rotations
 
-    def _train(self, X, n_centroids, rng):
+    def _train(self, X, rows, n_centroids, rng, n_threads):
         from sklearn_jin.build.product import train_rotated
 
         self.codebooks_, self.rotation_, self.errors_ = train_rotated(
             X, self.starts_, n_centroids, rng, self.n_iter, self.n_rotations
         )
 
-    def _choose(self, X):
+    def _choose(self, X, rows):
         from sklearn_jin.points.rotation import multiply
 
-        return super()._choose(multiply(X, self.rotation_))
+        return super()._choose(multiply(X, self.rotation_), rows)
 
     def _decode(self, codes):
         from sklearn_jin.points.rotation import multiply
@@ -385,25 +401,26 @@ class AnisotropicQuantizer(ProductQuantizer):
         self.threshold = threshold
         self.n_updates = n_updates
 
-    def _train(self, X, n_centroids, rng):
+    def _train(self, X, rows, n_centroids, rng, n_threads):
         from sklearn_jin.build.product import train_anisotropic
 
-        self.length_ = float(np.quantile(_lengths(X), SHORT_SHARE))
+        self.length_ = float(np.quantile(_lengths(rows), SHORT_SHARE))
         self.threshold_ = self._share(X.shape[1]) * self.length_
         self.codebooks_ = train_anisotropic(
             X,
-            *self._aim(X),
+            *self._aim(rows),
             self.starts_,
             n_centroids,
             rng,
             self.n_iter,
             self.n_updates,
+            n_threads,
         )
 
-    def _choose(self, X):
+    def _choose(self, X, rows):
         from sklearn_jin.build.product import encode_anisotropic
 
-        return encode_anisotropic(X, *self._aim(X), self.codebooks_, self.starts_)
+        return encode_anisotropic(X, *self._aim(rows), self.codebooks_, self.starts_)
 
     def _share(self, d):
         if self.threshold != "auto":

@@ -83,8 +83,12 @@ def scan_codes(codes, points, queries, k, rerank, slack, n_threads):
 
 def choose(points, queries, keys, slack, scores, ids, lo, hi):
     """Of the points that ``keys`` name write the nearest as rows ``lo`` to ``hi``."""
-    proposed = ids_of(keys)
     estimates = (keys >> 32).astype(np.uint32).view(np.float32)
+    choose_among(points, queries, ids_of(keys), estimates, slack, scores, ids, lo, hi)
+
+
+def choose_among(points, queries, proposed, estimates, slack, scores, ids, lo, hi):
+    """As :func:`choose`, where ``proposed`` are ascending by ``estimates``."""
     rows = np.arange(lo, hi)
     n = refine(points, queries, rows, proposed, estimates, slack, scores, ids)
     counters.add(exact=n)
@@ -165,7 +169,7 @@ def scan_each(points, queries, lo, hi, scores, ids):
 
 
 @kernel
-def propose(products, q2, x2, ids, lo, hi, keys, filled, bounds):
+def propose(products, q2, x2, ids, lo, hi, keys, filled, bounds, marks):
     """Offer the points ``ids`` to the shortlists of queries ``lo`` to ``hi``.
 
     ``products`` (n_queries, n_ids) holds <q, x>, so the score is estimated as
@@ -174,6 +178,7 @@ def propose(products, q2, x2, ids, lo, hi, keys, filled, bounds):
     n, room = len(ids), keys.shape[1] // SPARE
     in_order = SORTED[0] <= room <= SORTED[1]
     estimates = np.full(COMPARED, np.inf, np.float32)
+    met = np.empty(COMPARED, np.uint64)
     for q in range(lo, hi):
         bound = score_of(bounds[q])
         for first in range(0, n, COMPARED):
@@ -181,16 +186,20 @@ def propose(products, q2, x2, ids, lo, hi, keys, filled, bounds):
             good = below(estimates, 0, bound)
             if n - first < COMPARED:
                 good &= (np.uint32(1) << np.uint32(n - first)) - np.uint32(1)
+            n_met = 0
             while good != 0:
                 j = lowest(good)
                 good &= good - np.uint32(1)
                 key = key_of(estimates[j], ids[first + j])
-                if key < bounds[q]:
-                    if in_order:
-                        rank(keys, filled, bounds, q, key)
-                    else:
-                        offer(keys, filled, bounds, q, key)
+                if not in_order:
+                    met[n_met] = key
+                    n_met += 1
+                elif key < bounds[q]:
+                    rank(keys, filled, bounds, q, key)
                     bound = score_of(bounds[q])
+            if n_met > 0:
+                offer(met, n_met, keys, filled, bounds, marks, q)
+                bound = score_of(bounds[q])
 
 
 @piece
@@ -207,17 +216,20 @@ def estimate(products, q2, x2, first, n, estimates):
 
 
 @kernel
-def propose_codes(codes, queries, keys, filled, bounds):
+def propose_codes(codes, queries, keys, filled, bounds, marks):
     """Offer all ``codes`` to the shortlists of the queries, by score.
 
     A block of codes, which stays near the CPU, is compared with every query.
     """
     n, n_queries = len(codes[0]), len(queries)
-    views = view(codes, n_queries)
+    views, met = view(codes, n_queries), np.empty(COMPARED, np.uint64)
     look_all(codes, views, queries)
     for first in range(0, n, CODE_BLOCK):
         for q in range(n_queries):
-            for i in range(first, min(first + CODE_BLOCK, n)):
-                key = key_of(score(codes, views, q, i), i)
-                if key < bounds[q]:
-                    offer(keys, filled, bounds, q, key)
+            for lo in range(first, min(first + CODE_BLOCK, n), COMPARED):
+                n_met = 0
+                for i in range(lo, min(lo + COMPARED, n)):
+                    met[n_met] = key_of(score(codes, views, q, i), i)
+                    n_met += met[n_met] <= bounds[q]
+                if n_met > 0:
+                    offer(met, n_met, keys, filled, bounds, marks, q)

@@ -2,55 +2,130 @@
 
 What a nibble of a code adds to a score is one of 16 numbers, which a query
 fixes.  As bytes they fill a register, so that one instruction looks up 64.
+A query takes turns with runs of codes: with all of them, or with the lists that
+it probes.  Two queries that are due with the same run share a pass over it.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_jin._jit import kernel
-from sklearn_jin._memory import aligned, frozen
-from sklearn_jin._simd import BLOCK, at_most, below, lowest, sum_tables
+from sklearn_jin._jit import kernel, kernel_of_numbers, piece
+from sklearn_jin._memory import LINE, aligned, frozen
+from sklearn_jin._simd import (
+    BLOCK,
+    QUADS,
+    at_most,
+    below,
+    lowest,
+    prefetch,
+    sum_table,
+    sum_tables,
+)
 from sklearn_jin._threads import run
 from sklearn_jin.points import ask, nibbles, tables
-from sklearn_jin.search.beam import NO_KEY, key_of, score_of
+from sklearn_jin.search.beam import NO_KEY, ONE, key_of, score_of
 from sklearn_jin.search.scan import choose
-from sklearn_jin.search.shortlist import offer, settle, shorten, shortlists
+from sklearn_jin.search.shortlist import offer, settle, shortlists
 
 CHUNK = 32  # queries a thread takes at a time
-GROUP = 32  # blocks that every query of a chunk is compared with in turn
+GROUP = 32  # blocks of a run, where there are no lists
 SAMPLE_BLOCKS = 128  # of which a scan has a first look
 SAME_SCORE = np.uint64(0xFFFFFFFF)  # the bits of a key below its score
 TOP = 255  # of an entry
 SUM_TOP = 65535
+HALF = 32  # scores that are compared with a bound at once
+ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 class Blocks(NamedTuple):
-    """Codes, turned so that a byte of 64 of them is one register."""
+    """Codes, turned so that a register has the same part of each of some."""
 
-    blocks: np.ndarray  # (n_blocks, n_bytes * 64) uint8; the last ends in zeros
+    blocks: np.ndarray  # uint8, as ``sum_tables`` takes it; the last ends in zeros
     factors: np.ndarray  # (2, n_blocks, 64) float32: add and scale; or (2, 0, 64)
+    adds: np.ndarray  # (n_blocks, 64) uint16: see ``Turns``; or (0, 64)
     points: tuple  # the record of the codes, without rows: what makes the tables
 
 
-def block(points):
-    """``Blocks`` of the codes of ``points``, or None where these are no nibbles."""
+class Asked(NamedTuple):
+    """What codes are asked; a query may ask in several ways."""
+
+    tables: np.ndarray  # (n_asked, n_bytes * 32) uint8; may be longer
+    inner: np.ndarray  # (n_asked,) float32, of codes with factors
+
+
+class Turns(NamedTuple):
+    """Which query is compared with which codes, in this order.
+
+    With a code's ``sum`` of the entries that it chooses, ``add`` and ``scale``
+    its factors, the score is ``offset + add + scale * (inner + unit * sum)``, or
+    where there are no factors ``offset + unit * (sum + (adds * share >> 16))``.
+    Turns with the same run of codes are adjacent, if they are to share a pass.
+    """
+
+    starts: np.ndarray  # (n_runs + 1,) int64, first code of every run
+    runs: np.ndarray  # (n_turns,) int32
+    queries: np.ndarray  # (n_turns,) int32, whose shortlist it is
+    asked: np.ndarray  # (n_turns,) int32, the row of ``Asked``
+    offsets: np.ndarray  # (n_turns,) float32
+    units: np.ndarray  # (n_turns,) float32
+    shares: np.ndarray  # (n_turns,) uint16
+    lows: np.ndarray  # (n_turns,) float32 that no true score of the run is below
+
+
+def block(points, adds=None, scales=1):
+    """``Blocks`` of the codes of ``points``, or None where these are no nibbles.
+
+    ``adds`` are numbers of the codes: whole ones, or any where codes have factors,
+    which the ``scales`` of the codes are part of then.
+    """
     parts = nibbles(points)
     if parts is None:
         return None
     codes, factors = parts
-    n, n_bytes = codes.shape
-    n_blocks = -(-n // BLOCK)
-    padded = np.zeros((n_blocks * BLOCK, n_bytes), np.uint8)
-    padded[:n] = codes
-    turned = padded.reshape(n_blocks, BLOCK, n_bytes).transpose(0, 2, 1)
+    n, n_blocks = len(codes), -(-len(codes) // BLOCK)
+    turned = turn_fours(codes) if QUADS else turn_bytes(codes)
     rows = np.zeros((2, 0 if factors is None else n_blocks * BLOCK), np.float32)
+    more = np.zeros(0, np.uint16)
     if factors is not None:
         rows[:, :n] = factors
-    turned = np.ascontiguousarray(turned).reshape(n_blocks, n_bytes * BLOCK)
-    empty = points._replace(codes=frozen(points.codes[:0].copy()))
-    factors = frozen(rows.reshape(2, -1, BLOCK))
-    return Blocks(frozen(aligned(turned)), factors, empty)
+        rows[0, :n] += 0 if adds is None else adds
+        rows[1, :n] *= scales
+    elif adds is not None:
+        more = np.zeros(n_blocks * BLOCK, np.uint16)
+        more[:n] = np.where(adds > 0, adds, 0)  # nor NaN
+    return Blocks(
+        frozen(turned),
+        frozen(rows.reshape(2, -1, BLOCK)),
+        frozen(more.reshape(-1, BLOCK)),
+        points._replace(codes=frozen(points.codes[:0].copy())),
+    )
+
+
+def turn_bytes(codes):
+    """Blocks (n_blocks, n_bytes * 64) of ``codes`` (n, n_bytes)."""
+    codes = _whole_blocks(codes, codes.shape[1])
+    turned = codes.reshape(-1, BLOCK, codes.shape[1]).transpose(0, 2, 1)
+    return aligned(turned.reshape(len(turned), -1))
+
+
+def turn_fours(codes):
+    """Blocks (n_blocks, n_groups, 128) of ``codes`` (n, n_bytes)."""
+    codes = _whole_blocks(codes, codes.shape[1] + codes.shape[1] % 2)
+    halves = np.stack([codes & 15, codes >> 4], axis=2)
+    halves = halves.reshape(-1, 2, 2, 16, codes.shape[1] // 2, 4)
+    turned = halves[:, :, 0] | halves[:, :, 1] << 4
+    turned = turned.transpose(0, 3, 1, 2, 4)
+    rows = aligned(turned.reshape(len(turned), -1))
+    return rows.reshape(len(rows), -1, 2 * BLOCK)
+
+
+def _whole_blocks(codes, width):
+    """``codes``, and zeros behind them and to their right."""
+    n, n_bytes = codes.shape
+    padded = np.zeros((-(-n // BLOCK) * BLOCK, width), np.uint8)
+    padded[:n, :n_bytes] = codes
+    return padded
 
 
 def search(blocks, n, second, queries, k, rerank, slack, n_threads):
@@ -67,9 +142,11 @@ def search(blocks, n, second, queries, k, rerank, slack, n_threads):
 
     def task(lo, hi):
         entries, outer, inner, far = tables(blocks.points, asked[lo:hi])
-        entries, unit, least = as_bytes(entries, far)
-        asking = entries, unit, inner + least, outer
-        keys = _nearest_codes(blocks, n, sample, asking, rerank)
+        rounded, unit, least = as_bytes(blocks.blocks, entries, far)
+        asking = Asked(rounded, inner + least)
+        if not blocks.factors.size:
+            outer = outer + asking.inner
+        keys = _nearest_codes(blocks, n, sample, asking, outer, unit, rerank)
         choose(second, exactly, keys, slack, scores, ids, lo, hi)
 
     run(task, n_queries, CHUNK, n_threads)
@@ -86,134 +163,270 @@ def _sample(blocks, n):
         return None
     some = np.ascontiguousarray(blocks.blocks[::every])
     factors = np.ascontiguousarray(blocks.factors[:, ::every])
-    return Blocks(frozen(some), frozen(factors), blocks.points), every
+    return blocks._replace(blocks=frozen(some), factors=frozen(factors)), every
 
 
-def _nearest_codes(blocks, n, sample, asking, room):
+def _nearest_codes(blocks, n, sample, asking, outer, unit, room):
     """Keys of the ``room`` nearest codes, ascending, of the queries of ``asking``.
 
     A sample tells beforehand about how near they are, lest hundreds be listed
     only because they are met first.
     """
-    best = shortlists(len(asking[0]), room)
+    best = shortlists(len(outer), room)
     if sample is not None:
         some, every = sample
         expected = room / every
         sampled = shortlists(len(best.keys), int(expected + 4 * expected**0.5 + 4))
-        _propose(some, (len(some.blocks) - 1) * BLOCK, asking, sampled)
+        n_some = (len(some.blocks) - 1) * BLOCK
+        propose(some, asking, _all_turns(n_some, outer, unit), sampled)
         best.bounds[:] = settle(sampled)[:, -1] | SAME_SCORE
-    _propose(blocks, n, asking, best)
+    propose(blocks, asking, _all_turns(n, outer, unit), best)
     keys = settle(best)
     short = np.flatnonzero(keys[:, min(room, n) - 1] == NO_KEY)
     if len(short):  # the sample was too good
         again = shortlists(len(short), room)
-        _propose(blocks, n, [part[short] for part in asking], again)
+        some = Asked(*(part[short] for part in asking))
+        propose(blocks, some, _all_turns(n, outer[short], unit[short]), again)
         keys[short] = settle(again)
     return keys
 
 
-def _propose(blocks, n, asking, lists):
-    """Offer all codes to the shortlists of the queries of ``asking``."""
-    entries, units, inner, outer = asking
-    if blocks.factors.size:
-        factors = blocks.factors.reshape(2, -1)
-        propose_factors(blocks.blocks, factors, n, *asking, *lists)
-    else:
-        propose_sums(blocks.blocks, n, entries, units, inner + outer, *lists)
+def _all_turns(n, outer, unit):
+    """Turns of every query with all ``n`` codes; ``outer`` and ``unit`` are its own."""
+    starts = np.append(np.arange(0, n, GROUP * BLOCK), n)
+    n_runs, n_queries = len(starts) - 1, len(outer)
+    queries = np.tile(np.arange(n_queries, dtype=np.int32), n_runs)
+    return Turns(
+        starts,
+        np.repeat(np.arange(n_runs, dtype=np.int32), n_queries),
+        queries,
+        queries,
+        np.tile(outer, n_runs),
+        np.tile(unit, n_runs),
+        np.zeros(n_runs * n_queries, np.uint16),
+        np.zeros(n_runs * n_queries, np.float32),
+    )
 
 
-def as_bytes(entries, far):
+def as_bytes(blocks, entries, far, most=SUM_TOP):
     """Tables (n, n_bytes, 2, 16) as bytes, the unit of a byte, and what they lack.
 
-    ``unit * sum of bytes + least`` is the sum of the entries, up to rounding.
-    Entries above ``far`` times the mean are cut, and pairs may be: for squared
-    distances, whose near codes have no such entries.  If ``far`` is infinite
-    nothing is.
+    As ``blocks`` need them: ``unit * sum of bytes + least`` is the sum of the entries,
+    up to rounding; no sum of bytes is above ``most``.  Entries above ``far`` times the
+    mean are cut, and pairs may be: for squared distances, whose near codes have no
+    such entries.  If ``far`` is infinite nothing is.
     """
-    n = len(entries)
-    flat = entries.reshape(n, -1, 16)
-    lows = flat.min(axis=2, keepdims=True)
-    flat = flat - lows
-    top, most = TOP // 2, flat.max(axis=(1, 2))
-    if np.isfinite(far):
-        top, most = TOP, np.minimum(most, np.float32(far) * flat.mean(axis=(1, 2)))
-    if TOP * flat.shape[1] > 2 * SUM_TOP:  # so many that their sum could overflow
-        top = min(top, SUM_TOP // flat.shape[1])
-    unit = np.where(most > 0, most, np.float32(top)) / np.float32(top)
-    rounded = np.minimum(np.rint(flat / unit[:, None, None]), top).astype(np.uint8)
-    return rounded.reshape(n, -1), unit, lows.sum(axis=(1, 2))
+    n, n_bytes = entries.shape[:2]
+    fours = blocks.ndim == 3
+    if fours and n_bytes % 2:
+        entries = np.concatenate([entries, np.zeros((n, 1, 2, 16), np.float32)], axis=1)
+    flat = np.ascontiguousarray(entries).reshape(n, -1, 16)
+    # Of a pair of halves the sum is a byte, of four it is not.
+    top = TOP if fours or np.isfinite(far) else TOP // 2
+    parts = flat.shape[1] if fours else flat.shape[1] / 2
+    if TOP * parts > most:  # so many that their sum could be too large
+        top = min(top, most // flat.shape[1])
+    rounded = np.empty((n, flat[0].size), np.uint8)
+    unit, least = np.empty((2, n), np.float32)
+    levels = rounded.reshape(flat.shape)
+    round_entries(flat, np.float32(far), top, levels, unit, least)
+    return rounded, unit, least
+
+
+@kernel_of_numbers
+def round_entries(entries, far, top, rounded, unit, least):
+    """Fill ``rounded``, ``unit`` and ``least``: see :func:`as_bytes`."""
+    n, n_tables, _ = entries.shape
+    lows = np.empty(n_tables, np.float32)
+    for q in range(n):
+        total, most = np.float32(0), np.float32(0)
+        for t in range(n_tables):
+            low, high, here = entries[q, t, 0], entries[q, t, 0], np.float32(0)
+            for c in range(16):
+                low, high = min(low, entries[q, t, c]), max(high, entries[q, t, c])
+                here += entries[q, t, c]
+            lows[t] = low
+            total += here
+            most = max(most, high - low)
+        least[q] = lows.sum()
+        if far < np.inf:
+            mean = (total / np.float32(16) - least[q]) / np.float32(n_tables)
+            most = min(most, far * mean)
+        unit[q] = most / np.float32(top) if most > 0 else np.float32(1)
+        times = np.float32(1) / unit[q]
+        for t in range(n_tables):
+            for c in range(16):
+                level = (entries[q, t, c] - lows[t]) * times + np.float32(0.5)
+                rounded[q, t, c] = np.uint8(min(level, np.float32(top)))
+
+
+def propose(blocks, asked, turns, lists):
+    """Offer codes to the shortlists of the queries whose turns they are."""
+    scan = propose_factors if blocks.factors.size else propose_sums
+    scan(blocks.blocks, blocks.factors, blocks.adds, asked, turns, lists)
 
 
 @kernel
-def propose_sums(blocks, n, tables, units, offsets, keys, filled, bounds):
-    """Offer all codes to the shortlists of the queries: scores are sums.
+def pick(turns, t, bounds, picked):
+    """Numbers of the next turns that may find a nearer code, two if they share a run.
 
-    A score is ``offset + unit * sum``.  Sums are compared as integers, and only
-    those that may be near enough become scores.
+    They are written to ``picked``.  Returns their count, and the turn after them.
     """
-    n_queries, width = keys.shape
-    sums, most = np.empty((2, BLOCK), np.uint16), np.empty(2, np.uint16)
-    for lo in range(0, len(blocks), GROUP):
-        for q in range(0, n_queries, 2):
-            last = min(q + 1, n_queries - 1)
-            for r in range(q, last + 1):
-                most[r - q] = highest_sum((score_of(bounds[r]) - offsets[r]) / units[r])
-            for b in range(lo, min(lo + GROUP, len(blocks))):
-                sum_tables(blocks, b, tables, q, last, sums)
-                for r in range(q, last + 1):
-                    for half in range(0, BLOCK, 32):
-                        good = at_most(sums, r - q, half, most[r - q])
-                        while good != 0:
-                            j = half + lowest(good)
-                            good &= good - np.uint32(1)
-                            if b * BLOCK + j >= n:  # zeros behind the last code
-                                break
-                            score = offsets[r] + units[r] * sums[r - q, j]
-                            key = key_of(max(score, np.float32(0)), b * BLOCK + j)
-                            keys[r, filled[r]] = key
-                            filled[r] += 1
-                            if filled[r] == width:
-                                filled[r] = shorten(keys, bounds, r)
-                                most[r - q] = highest_sum(
-                                    (score_of(bounds[r]) - offsets[r]) / units[r]
-                                )
+    n = 0
+    while t < len(turns.runs) and n < 2:
+        if n == 1 and turns.runs[t] != turns.runs[picked[0]]:
+            break
+        if not turns.lows[t] > score_of(bounds[turns.queries[t]]):
+            picked[n] = t
+            n += 1
+        t += 1
+    return n, t
 
 
 @kernel
-def highest_sum(most):
-    """``most`` as a sum that is not passed over; NaN is no bound."""
+def fetch_next(blocks, turns, run, t):
+    """Ask the memory for the codes of turn ``t``, unless they are those of ``run``."""
+    if t < len(turns.runs) and turns.runs[t] != run:
+        first, last = turns.starts[turns.runs[t]], turns.starts[turns.runs[t] + 1]
+        end = min((last + BLOCK - 1) // BLOCK, first // BLOCK + GROUP)
+        for b in range(first // BLOCK, end):
+            prefetch(blocks, b, blocks.size // len(blocks) // LINE)
+
+
+@kernel
+def within(first, last, start):
+    """Bit ``j`` of 64 tells whether ``start + j`` is from ``first`` to ``last - 1``.
+
+    Some are.
+    """
+    bits = ALL << np.uint64(max(first - start, 0))
+    return bits & (ALL >> np.uint64(max(start + BLOCK - last, 0)))
+
+
+@piece
+def note(good, start, places, i, n):
+    """List where bits of ``good`` are in row ``i`` of ``places``; return its length."""
+    while good != 0:
+        places[i, n] = start + lowest(good)
+        good &= good - ONE
+        n += 1
+    return n
+
+
+@kernel
+def propose_sums(blocks, factors, adds, asked, turns, lists):
+    """Propose where scores are sums of integers.
+
+    Sums are compared as integers, and only those that may be near enough become
+    scores.
+    """
+    keys, filled, bounds, marks = lists
+    sums, places = np.empty((GROUP, 2, BLOCK), np.uint16), room_of_places()
+    picked, n_places = np.empty(2, np.int64), np.empty(2, np.int64)
+    met = np.empty(GROUP * BLOCK, np.uint64)
+    most = np.empty(2, np.uint16)
+    n, t = pick(turns, 0, bounds, picked)
+    while n > 0:
+        q, r = turns.asked[picked[0]], turns.asked[picked[n - 1]]
+        run = turns.runs[picked[0]]
+        first, last = turns.starts[run], turns.starts[run + 1]
+        fetch_next(blocks, turns, run, t)
+        for lo in range(first // BLOCK, (last + BLOCK - 1) // BLOCK, GROUP):
+            n_places[:] = 0
+            for i in range(n):
+                turn = picked[i]
+                bound = bounds[turns.queries[turn]]
+                most[i] = highest_sum(bound, turns.offsets[turn], turns.units[turn])
+            for b in range(lo, min(lo + GROUP, (last + BLOCK - 1) // BLOCK)):
+                some, inside = sums[b - lo], within(first, last, b * BLOCK)
+                if n == 2:
+                    sum_tables(blocks, b, asked.tables, q, r, some)
+                else:
+                    sum_table(blocks, b, asked.tables, q, some)
+                for i in range(n):
+                    if len(adds):
+                        add_share(some, i, adds, b, turns.shares[picked[i]])
+                    good = at_most(some, i, most[i]) & inside
+                    n_places[i] = note(good, b * BLOCK, places, i, n_places[i])
+            for i in range(n):
+                own, turn = turns.queries[picked[i]], picked[i]
+                offset, unit = turns.offsets[turn], turns.units[turn]
+                for j in range(n_places[i]):
+                    place = np.int64(places[i, j])
+                    b, c = place // BLOCK - lo, place % BLOCK
+                    score = offset + unit * np.float32(sums[b, i, c])
+                    met[j] = key_of(max(score, np.float32(0)), place)
+                offer(met, n_places[i], keys, filled, bounds, marks, own)
+        n, t = pick(turns, t, bounds, picked)
+
+
+@kernel
+def room_of_places():
+    """Room for the places of a group of blocks."""
+    return np.empty((2, GROUP * BLOCK), np.int32)
+
+
+@kernel
+def add_share(sums, i, adds, b, share):
+    """Add to row ``i`` of ``sums`` the ``share`` of the numbers of block ``b``."""
+    for j in range(BLOCK):
+        product = np.uint32(adds[b, j]) * np.uint32(share)
+        sums[i, j] += np.uint16(product >> np.uint32(16))
+
+
+@kernel
+def highest_sum(bound, offset, unit):
+    """The largest sum whose score may be within the key ``bound``; NaN is no bound."""
+    most = (score_of(bound) - offset) / unit
     if not most < SUM_TOP:
         return np.uint16(SUM_TOP)
     return np.uint16(max(most, np.float32(0)))
 
 
 @kernel
-def propose_factors(
-    blocks, factors, n, tables, units, inner, outer, keys, filled, bounds
-):  # fmt: skip
-    """Offer all codes to the shortlists of the queries: codes have factors.
-
-    A score is ``outer + add + scale * (inner + unit * sum)``.
-    """
-    n_queries = len(keys)
-    sums, scores = np.empty((2, BLOCK), np.uint16), np.empty(BLOCK, np.float32)
-    for lo in range(0, len(blocks), GROUP):
-        for q in range(0, n_queries, 2):
-            last = min(q + 1, n_queries - 1)
-            for b in range(lo, min(lo + GROUP, len(blocks))):
-                sum_tables(blocks, b, tables, q, last, sums)
-                add = factors[0, b * BLOCK : (b + 1) * BLOCK]
-                scale = factors[1, b * BLOCK : (b + 1) * BLOCK]
-                for r in range(q, last + 1):
+def propose_factors(blocks, factors, adds, asked, turns, lists):
+    """Propose where codes have factors, in floats."""
+    keys, filled, bounds, marks = lists
+    sums, scores = (
+        np.empty((2, BLOCK), np.uint16),
+        np.empty((GROUP, 2, BLOCK), np.float32),
+    )
+    places = room_of_places()
+    picked, n_places = np.empty(2, np.int64), np.empty(2, np.int64)
+    met = np.empty(GROUP * BLOCK, np.uint64)
+    n, t = pick(turns, 0, bounds, picked)
+    while n > 0:
+        q, r = turns.asked[picked[0]], turns.asked[picked[n - 1]]
+        run = turns.runs[picked[0]]
+        first, last = turns.starts[run], turns.starts[run + 1]
+        fetch_next(blocks, turns, run, t)
+        for lo in range(first // BLOCK, (last + BLOCK - 1) // BLOCK, GROUP):
+            n_places[:] = 0
+            for b in range(lo, min(lo + GROUP, (last + BLOCK - 1) // BLOCK)):
+                if n == 2:
+                    sum_tables(blocks, b, asked.tables, q, r, sums)
+                else:
+                    sum_table(blocks, b, asked.tables, q, sums)
+                add, scale = factors[0, b], factors[1, b]
+                inside = within(first, last, b * BLOCK)
+                for i in range(n):
+                    row, offset = turns.asked[picked[i]], turns.offsets[picked[i]]
+                    bound = score_of(bounds[turns.queries[picked[i]]])
+                    inner, unit = asked.inner[row], turns.units[picked[i]]
+                    some = scores[b - lo, i]
                     for j in range(BLOCK):
-                        near = inner[r] + units[r] * np.float32(sums[r - q, j])
-                        score = outer[r] + add[j] + scale[j] * near
-                        scores[j] = max(score, np.float32(0))
-                    for half in range(0, BLOCK, 32):
-                        good = below(scores, half, score_of(bounds[r]))
-                        while good != 0:
-                            j = half + lowest(good)
-                            good &= good - np.uint32(1)
-                            key = key_of(scores[j], b * BLOCK + j)
-                            if key < bounds[r] and b * BLOCK + j < n:
-                                offer(keys, filled, bounds, r, key)
+                        near = inner + unit * np.float32(sums[i, j])
+                        score = offset + add[j] + scale[j] * near
+                        some[j] = max(score, np.float32(0))
+                    good = np.uint64(below(some, 0, bound))
+                    good |= np.uint64(below(some, HALF, bound)) << np.uint64(HALF)
+                    good &= inside
+                    n_places[i] = note(good, b * BLOCK, places, i, n_places[i])
+            for i in range(n):
+                own = turns.queries[picked[i]]
+                for j in range(n_places[i]):
+                    place = np.int64(places[i, j])
+                    score = scores[place // BLOCK - lo, i, place % BLOCK]
+                    met[j] = key_of(score, place)
+                offer(met, n_places[i], keys, filled, bounds, marks, own)
+        n, t = pick(turns, t, bounds, picked)

@@ -5,9 +5,13 @@ import json
 import numpy as np
 import pytest
 
+import sklearn_jin
 from sklearn_jin import FlatNeighbors, HNSWNeighbors
 from sklearn_jin.__main__ import main
 from sklearn_jin.benchmark import counting, curve, load, measure, report
+from sklearn_jin.benchmark.peers import PEERS
+
+MODULES = {"faiss-ivf": "faiss"}  # of peers that have another name
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +26,7 @@ def points(data):
 
 def judge(data, k):
     """The judge of ``measure``, and the exact ids."""
-    flat = FlatNeighbors().fit(data.X)
+    flat = FlatNeighbors(metric=data.metric).fit(data.X)
     ids = flat.kneighbors(data.queries, k, return_distance=False)
     bound = curve._scores(flat, data.queries, ids.astype(np.int32))[:, -1:]
     return curve._Judge(data, k, flat, bound), ids
@@ -73,6 +77,62 @@ def test_an_index_is_measured_on_each_of_the_codes():
     assert list(dict.fromkeys(point.index for point in graphs)) == names
     rows, codes = (next(p for p in graphs if p.index == name) for name in names)
     assert codes.bytes_per_row == pytest.approx(rows.bytes_per_row + 16, abs=2)
+
+
+def labels(names, data, quantizers):
+    """What is measured under which label, with the parameter ``quantizer`` or None."""
+    candidates = curve._candidates(data, names, (), quantizers)
+    return {
+        label: index.get_params(deep=False).get("quantizer")
+        for label, index, knob, _ in candidates
+        if knob is not None
+    }
+
+
+@pytest.mark.jit
+def test_the_codes_asked_for_are_those_of_an_index_that_takes_any(data):
+    found = labels(["IVFNeighbors"], data, ["none", "auto", "rabitq4"])
+    assert found == {
+        "IVFNeighbors": None,
+        "IVFNeighbors auto": "auto",
+        "IVFNeighbors rabitq4": curve.QUANTIZERS["rabitq4"],
+    }
+    assert sklearn_jin.IVFNeighbors().quantizer == "auto"
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("name", ["IVFPQNeighbors", "ScaNNNeighbors"])
+def test_an_index_with_codes_of_its_own_is_measured_once(name, data):
+    assert list(labels([name], data, ["none", "auto"])) == [name]
+
+
+def test_every_index_that_searches_approximately_has_a_sweep():
+    names = {name for name in sklearn_jin.__all__ if name.endswith("Neighbors")}
+    assert set(curve.SWEEPS) == names - {"FlatNeighbors"}
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("name", ["IVFNeighbors", "IVFPQNeighbors", "ScaNNNeighbors"])
+def test_lists_are_measured_without_hops(name, data):
+    points = [p for p in measure(data, 3, [name], repeats=1) if p.index == name]
+    assert points[0].setting == "n_probes=4"
+    assert all(p.hops == p.lines == p.efficiency == 0 < p.scores for p in points)
+    assert [p.scores for p in points] == sorted(p.scores for p in points)
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_a_peer_finds_rows_under_every_metric_that_it_has(peer):
+    pytest.importorskip(MODULES.get(peer, peer))
+    data = load("clustered:1800x7")
+    kind, knob, values = PEERS[peer]
+    for metric in sorted(kind.METRICS):
+        measured, _ = judge(data._replace(metric=metric), 4)
+        index = kind(metric=metric, **{knob: values[-1]}).fit(data.X)
+        for n_jobs in (1, 2):
+            index.n_jobs = n_jobs
+            ids = index.ids(data.queries, 4)
+            assert ids.shape == (len(data.queries), 4)
+            assert measured.recall(ids) > 0.6
 
 
 def test_all_that_is_measured_is_positive(points):
@@ -168,6 +228,13 @@ def test_the_command_says_which_quantizers_there_are(capsys):
     with pytest.raises(SystemExit):
         main(["benchmark", "--quantizer", "bogus"])
     assert "scalar4" in capsys.readouterr().err
+
+
+def test_the_command_says_which_peers_there_are(capsys):
+    with pytest.raises(SystemExit):
+        main(["benchmark", "--peers", "bogus"])
+    error = capsys.readouterr().err
+    assert all(peer in error for peer in PEERS)
 
 
 def test_the_command_prints_json(tmp_path, capsys):

@@ -12,6 +12,7 @@ from sklearn_jin import (
     OptimizedProductQuantizer,
     ProductQuantizer,
 )
+from sklearn_jin.build.product import anisotropic_loss
 from sklearn_jin.points import ask
 
 CLASSES = [ProductQuantizer, OptimizedProductQuantizer, AnisotropicQuantizer]
@@ -182,9 +183,16 @@ def test_score_aware_codes_recall_more_inner_products():
     assert recall(aware, X, Q) > recall(plain, X, Q) + 0.03  # 0.68, 0.61
 
 
+def loss(quantizer, X):
+    """Mean score-aware loss of the rows."""
+    decoded = round_trip(quantizer.fit(X), X)
+    return anisotropic_loss(X, *quantizer._aim(X), decoded).mean()
+
+
 @pytest.mark.jit
-def test_updated_codebooks_recall_more_where_sub_vectors_are_long():
-    X, Q = clustered(4000, 96), clustered(300, 96, seed=2)
-    first = AnisotropicQuantizer(12, n_updates=0, n_iter=10, random_state=0)
-    updated = AnisotropicQuantizer(12, n_iter=10, random_state=0)
-    assert recall(updated, X, Q) > recall(first, X, Q) + 0.005  # 0.404, 0.390
+@pytest.mark.parametrize("seed", range(3))
+def test_updated_codebooks_have_a_smaller_loss(seed):
+    X = clustered(4000, 96)
+    first = AnisotropicQuantizer(12, n_updates=0, n_iter=10, random_state=seed)
+    updated = AnisotropicQuantizer(12, n_iter=10, random_state=seed)
+    assert loss(updated, X) < 0.95 * loss(first, X)

@@ -19,10 +19,8 @@ from sklearn_jin.search.shortlist import (
 
 
 @kernel
-def offer_all(some, keys, filled, bounds, q):
-    for key in some:
-        if key < bounds[q]:
-            offer(keys, filled, bounds, q, key)
+def offer_all(some, keys, filled, bounds, marks, q):
+    offer(some, len(some), keys, filled, bounds, marks, q)
 
 
 def smallest(some, room):
@@ -50,10 +48,19 @@ def test_ascending_and_descending_keys(order):
 
 def test_a_bound_is_set_when_a_list_is_cut():
     lists = shortlists(1, 2)
-    offer_all(np.arange(2 * SPARE - 1, dtype=np.uint64), *lists, 0)
-    assert lists.bounds[0] == NO_KEY
+    offer_all(np.arange(2 * SPARE - 1, dtype=np.uint64), *lists, 0)  # of one score
+    assert lists.bounds[0] >= 2 * SPARE - 2
     offer_all(np.array([99], np.uint64), *lists, 0)
     assert lists.filled[0] == 2 and lists.bounds[0] == 1
+
+
+@given(st.lists(st.integers(0, 2**63), min_size=1, max_size=60), st.integers(1, 9))
+def test_a_bound_is_never_below_the_last_of_the_best(some, room):
+    lists = shortlists(1, room)
+    for n, key in enumerate(some):
+        offer_all(np.array([key], np.uint64), *lists, 0)
+        if n + 1 >= room:
+            assert lists.bounds[0] >= sorted(some[: n + 1])[room - 1]
 
 
 @given(st.permutations(range(40)), st.integers(1, 40))

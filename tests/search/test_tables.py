@@ -56,9 +56,8 @@ def table_scores(points, Q):
     """Scores of all codes by the tables themselves, before they are bytes."""
     blocks = tables.block(points)
     entries, outer, inner, _ = tables.tables(blocks.points, ask(blocks.points, Q))
-    n_bytes = entries.shape[1]
-    codes = blocks.blocks.reshape(-1, n_bytes, BLOCK).transpose(0, 2, 1)
-    codes = codes.reshape(-1, n_bytes)[: len(points.codes)]
+    codes, _ = tables.nibbles(points)
+    n_bytes = codes.shape[1]
     place = np.arange(n_bytes)
     sums = entries[:, place, 0, codes & 15] + entries[:, place, 1, codes >> 4]
     scores = inner[:, None] + sums.sum(axis=2)
@@ -97,43 +96,60 @@ def all_sums(blocks, tables, sums):
 
 
 @pytest.mark.parametrize("n_bytes", [1, 2, 7, 64])
-def test_sums_are_those_of_the_entries(n_bytes):
+@pytest.mark.parametrize("turn", [tables.turn_bytes, tables.turn_fours])
+def test_sums_are_those_of_the_entries(turn, n_bytes):
     rng = np.random.default_rng(n_bytes)
-    blocks = rng.integers(0, 256, (3, n_bytes * BLOCK)).astype(np.uint8)
-    entries = rng.integers(0, 256, (2, n_bytes * 32)).astype(np.uint8)
+    codes = rng.integers(0, 256, (150, n_bytes)).astype(np.uint8)
+    blocks = frozen(turn(codes))
+    entries = rng.integers(0, 256, (2, n_bytes, 2, 16)).astype(np.uint8)
+    padded = np.zeros((2, n_bytes + n_bytes % 2, 2, 16), np.uint8)
+    padded[:, :n_bytes] = entries
     sums = np.zeros((3, 2, BLOCK), np.uint16)
-    all_sums(blocks, entries, sums)
-    for b, q, c in np.ndindex(sums.shape):
-        total = 0
-        for t in range(n_bytes):
-            code = int(blocks[b, t * BLOCK + c])
-            low = int(entries[q, 32 * t + (code & 15)])
-            total += min(low + int(entries[q, 32 * t + 16 + (code >> 4)]), 255)
-        assert sums[b, q, c] == total
+    all_sums(blocks, padded.reshape(2, -1), sums)
+    place = np.arange(n_bytes)
+    picked = entries[:, place, 0, codes & 15].astype(int)
+    picked += entries[:, place, 1, codes >> 4]
+    if turn is tables.turn_bytes:
+        picked = np.minimum(picked, 255)
+    found = sums.transpose(1, 0, 2).reshape(2, -1)[:, : len(codes)]
+    assert_array_equal(found, picked.sum(axis=2))
 
 
-def test_bytes_stand_for_the_tables():
+SHAPES = {"bytes": np.zeros((1, 64)), "fours": np.zeros((1, 1, 128))}
+
+
+@pytest.fixture(params=SHAPES)
+def blocks_like(request):
+    """An array of the shape of blocks of either kind."""
+    return SHAPES[request.param]
+
+
+def test_bytes_stand_for_the_tables(blocks_like):
     entries = np.random.default_rng(0).normal(size=(4, 6, 2, 16)).astype(np.float32)
-    as_bytes, unit, least = tables.as_bytes(entries, np.inf)
+    as_bytes, unit, least = tables.as_bytes(blocks_like, entries, np.inf)
     back = as_bytes.reshape(entries.shape) * unit[:, None, None, None]
     lows = entries.min(axis=3, keepdims=True)
     assert_allclose(back, entries - lows, atol=0.51 * unit.max())
     assert_allclose(least, lows.sum(axis=(1, 2, 3)), rtol=1e-5)
-    assert as_bytes.max() <= 127  # so that two make a byte
+    # Two make a byte, or four make a number of two bytes.
+    assert as_bytes.max() <= (127 if blocks_like.ndim == 2 else 255)
 
 
 @pytest.mark.parametrize("far", [4.0, np.inf])
 @pytest.mark.parametrize("n_bytes", [257, 258, 600])
-def test_sums_of_many_entries_do_not_overflow(n_bytes, far):
+def test_sums_of_many_entries_do_not_overflow(blocks_like, n_bytes, far):
     entries = np.random.default_rng(0).random((1, n_bytes, 2, 16), dtype=np.float32)
-    pairs = tables.as_bytes(entries, far)[0].reshape(n_bytes, 2, 16).max(axis=2)
-    assert np.minimum(pairs.sum(axis=1, dtype=int), 255).sum() <= 65535
+    pairs = tables.as_bytes(blocks_like, entries, far)[0].reshape(-1, 2, 16)
+    sums = pairs.max(axis=2).sum(axis=1, dtype=int)
+    if blocks_like.ndim == 2:
+        sums = np.minimum(sums, 255)
+    assert sums.sum() <= 65535
 
 
-def test_far_entries_are_cut():
+def test_far_entries_are_cut(blocks_like):
     entries = np.ones((1, 2, 2, 16), np.float32)
     entries[..., 0], entries[0, 0, 0, 3] = 0, 1000
-    as_bytes, unit, _ = tables.as_bytes(entries, 4.0)
+    as_bytes, unit, _ = tables.as_bytes(blocks_like, entries, 4.0)
     assert as_bytes.max() == 255 and unit[0] * 255 < 100
 
 

@@ -1,0 +1,66 @@
+"""What an index of lists holds and proposes, for the tests of partitions."""
+
+import numpy as np
+import scored
+
+from sklearn_jin.search.probe import Probe, candidates, route
+
+
+def asked(index, Q):
+    """Queries as the index takes them."""
+    return index._metric.ask(Q)[0]
+
+
+def labels_of(index):
+    """The list of every slot."""
+    return np.repeat(np.arange(index.n_lists_), index.list_sizes_)
+
+
+def centers_of(index):
+    """Centres (n_lists, d), float64."""
+    return index.index_.cells.X[:, : index._metric.width_].astype(np.float64)
+
+
+def rows_of(index):
+    """Prepared rows (n, d), float64."""
+    return index.points_.X[:, : index._metric.width_].astype(np.float64)
+
+
+def proposed(index, Q, room=None, n_probes=None):
+    """Ids and estimates of the candidates of every query, from all lists by default."""
+    room = len(index.index_.ids) if room is None else room
+    n_probes = index.n_lists_ if n_probes is None else n_probes
+    probe = Probe(n_probes, False, room, np.inf, False)
+    return candidates(index.index_, index.points_, asked(index, Q), probe)
+
+
+def estimates(index, Q):
+    """Estimated scores (n_queries, n) of all rows."""
+    ids, found = proposed(index, Q)
+    scores = np.full((len(ids), index.n_samples_fit_), np.nan)
+    np.put_along_axis(scores, ids, found, axis=1)
+    return scores
+
+
+def coded(index):
+    """Of every row the centre of its list, and the residual that its code stands for.
+
+    The code's inner products with unit vectors tell the latter.
+    """
+    lists, d = index.index_, index._metric.width_
+    labels = labels_of(index)
+    size, centers = lists.scales[labels, None], centers_of(index)[labels]
+    rows = index.points_.X[lists.ids, :d]
+    near = ((rows - centers.astype(np.float32)) / size).astype(np.float32)
+    codes = index.quantizer_.encode_residuals(near, rows)
+    units = np.eye(d, dtype=np.float32)
+    products = scored.scores_of(index.quantizer_.points(codes, "Dot"), units)[1]
+    own, residuals = np.empty(centers.shape), np.empty(centers.shape)
+    own[lists.ids], residuals[lists.ids] = centers, -size * products.T
+    return own, residuals
+
+
+def lists_of(index, Q):
+    """The set of lists that each query probes."""
+    probed, _ = route(index.index_, asked(index, Q), index._probe(1))
+    return [{*row[row >= 0].tolist()} for row in probed]
