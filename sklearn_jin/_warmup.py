@@ -7,6 +7,7 @@ import numpy as np
 from sklearn_jin.metrics import METRICS, effective_metric
 from sklearn_jin.neighbors._flat import FlatNeighbors
 from sklearn_jin.neighbors._hnsw import HNSWNeighbors
+from sklearn_jin.neighbors._ivf import IVFNeighbors
 from sklearn_jin.quantizers._scalar import ScalarQuantizer
 
 
@@ -60,3 +61,5 @@ def _indexes(metric, quantizer):
     yield HNSWNeighbors(exact_threshold=0)
     if quantizer is None and METRICS[effective_metric(metric, 2)].kind == "Raw":
         yield HNSWNeighbors(exact_threshold=0, build="partition")
+    if quantizer is not None:
+        yield IVFNeighbors(exact_threshold=0)

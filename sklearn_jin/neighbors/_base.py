@@ -213,15 +213,18 @@ class Neighbors(
             instead of them, and ``"index"``, all the rest.
         """
         check_is_fitted(self)
-        codes = None if self.codes_ is self.points_ else self.codes_
-        parts = {"points": self.points_, "codes": codes, "index": self.index_}
-        return {name: _n_bytes(part) for name, part in parts.items()}
+        return {name: _n_bytes(part) for name, part in self._parts().items()}
 
     # What an index adds or overrides.
 
     def _build(self, progress):
         """Set ``index_`` and whatever else the index learns from ``points_``."""
         raise NotImplementedError
+
+    def _parts(self):
+        """What :meth:`memory_usage` counts."""
+        codes = None if self.codes_ is self.points_ else self.codes_
+        return {"points": self.points_, "codes": codes, "index": self.index_}
 
     def _encode(self, metric):
         """The fitted quantizer, the record of the codes, and their slack."""

@@ -41,9 +41,10 @@ class IVFNeighbors(PartitionNeighbors):
         the inner product.  Read when a query is made.
     quantizer : quantizer, "auto" or None, default="auto"
         Makes the codes of residuals that are scanned; a copy of it is fitted.
-        ``"auto"`` takes :class:`ProductQuantizer` of 4 bits, or for angles and the
-        inner product :class:`AnisotropicQuantizer`; and :class:`RaBitQ` of 4 bits,
-        or none, where neighbours are not among the candidates of the former.  Codes
+        ``"auto"`` takes :class:`ProductQuantizer` of 4 bits, for angles
+        :class:`AnisotropicQuantizer`; and :class:`RaBitQ` of 4 bits for the inner
+        product, whose queries may be unlike the rows, and where neighbours are not
+        among the candidates of the former, or none if they still are not.  Codes
         of 4 bits or fewer (``ProductQuantizer(n_bits=4)``, ``RaBitQ``, ``SAQ`` of one
         segment) are scanned by tables in registers; others one by one, which takes
         ten times as long.  None scans the rows themselves.

@@ -20,6 +20,7 @@ LEAST_PROBES = 32  # and no fewer
 TRAINED = 32768  # residuals that a quantizer is given to learn from, by default
 BEYOND = 8  # proposals beyond k of a scan of the rows themselves: float32 rounds
 WIDEST_RERANK = 32  # candidates a neighbour of a search that a bound ends, at most
+WIDER = 4  # times the lists are probed of which too few rows were found
 NEAR = 10  # neighbours by which codes are judged,
 HELD = 0.95  # and the share of them that must be among the candidates
 SAMPLE = 128  # rows whose neighbours these are
@@ -103,8 +104,9 @@ class PartitionNeighbors(Neighbors):
 
     def _choose(self, division, rng, n_threads):
         """The shortest codes by which neighbours are found, or none."""
-        # Of inner products, or of rows of length 1.
-        spherical = self._metric.kind == "Dot" or isinstance(self._metric, Cosine)
+        if self._metric.kind == "Dot":  # whose queries may be unlike all rows
+            return self._use(division, RaBitQ(4), rng, n_threads)
+        spherical = isinstance(self._metric, Cosine)  # rows of length 1
         first = AnisotropicQuantizer() if spherical else ProductQuantizer(n_bits=4)
         for quantizer in (first, RaBitQ(4)):
             if self._use(division, quantizer, rng, n_threads) >= HELD:
@@ -162,19 +164,31 @@ class PartitionNeighbors(Neighbors):
         """Lists that a row is in."""
         return 2 if self._spill is not None and self.n_lists_ > 1 else 1
 
+    def _parts(self):
+        parts = super()._parts()
+        if self.codes_ is not None:
+            lists = self.index_
+            none = lists.adds[:0]
+            parts["codes"] = lists.codes, lists.adds, lists.errors
+            parts["index"] = lists._replace(codes=(), adds=none, errors=none)
+        return parts
+
     # Search.
 
     def _search(self, queries, k, n_threads):
         from sklearn_jin.search.probe import search
 
-        probe = self._probe(k)
-        scores, ids = search(self.index_, self.points_, queries, k, probe, n_threads)
-        short = np.flatnonzero(ids[:, -1] < 0)
-        if len(short):  # their lists hold too few rows
-            probe = probe._replace(n_probes=self.n_lists_, adaptive=False)
+        probe, short = self._probe(k), np.arange(len(queries))
+        scores, ids = np.empty((len(queries), k)), np.empty((len(queries), k), np.int64)
+        while len(short):
             scores[short], ids[short] = search(
                 self.index_, self.points_, queries[short], k, probe, n_threads
             )
+            if probe.n_probes == self.n_lists_:
+                break
+            short = np.flatnonzero(ids[:, -1] < 0)  # their lists hold too few rows
+            n_probes = min(WIDER * probe.n_probes, self.n_lists_)
+            probe = probe._replace(n_probes=n_probes, adaptive=False)
         return scores, ids
 
     def _probe(self, k):
@@ -189,7 +203,9 @@ class PartitionNeighbors(Neighbors):
         room = min(room, n) * self._copies
         # Few cells tell little, and all of them are to miss nothing.
         adaptive = self.adaptive and len(self.index_.growth) > n_probes
-        return Probe(n_probes, adaptive, room, slack, self.rerank == "bound")
+        # Bounds are estimates, which may be off by the slack.
+        margin = max(1.0, self.slack_) if np.isfinite(self.slack_) else 1.0
+        return Probe(n_probes, adaptive, room, slack, self.rerank == "bound", margin)
 
     def _check_probes(self):
         if self.n_probes is None:

@@ -32,7 +32,7 @@ from sklearn_jin.search.tables import HALF, SUM_TOP, Asked, Blocks, Turns, as_by
 from sklearn_jin.search.tables import propose as propose_by_tables
 
 CHUNK = 512  # queries a thread takes at a time, at most
-TURNS = 2  # chunks a thread is given at least, so that all end together
+TURNS = 1  # chunks a thread is given; with two they share lists less, and take 5 % more
 LEAST_CHUNK = 32  # unless queries are so few that lists are hardly shared
 FIRST = 10  # cells whose mean score an adaptive search goes by
 WIDEST = 2  # an adaptive search may probe as many times the lists of a fixed one
@@ -72,6 +72,7 @@ class Probe(NamedTuple):
     room: int  # proposals that are scored exactly
     slack: float  # ... as far as this does not end it, see ``refine``
     bound: bool  # or the errors of the codes do
+    margin: float = 1.0  # times a bound no list that is passed over may come near
 
 
 def search(lists, points, queries, k, probe, n_threads):
@@ -83,7 +84,7 @@ def search(lists, points, queries, k, probe, n_threads):
     scores, ids = np.empty((n, k)), np.empty((n, k), np.int64)
     exactly, weights = frozen(ask(points, queries)), None
     if n > FEW and len(lists.starts) > RANKED:
-        weights = weigh(lists.cells)
+        weights = weigh(lists.cells, lists.middles.shape[1])
 
     def task(lo, hi):
         some = frozen(queries[lo:hi])
@@ -101,7 +102,7 @@ def candidates(lists, points, queries, probe, weights=None):
     """Ids (n_queries, room) of rows, -1 for none, and their estimates, ascending."""
     probed, bases = route(lists, queries, probe, weights)
     best = shortlists(len(queries), probe.room)
-    turns = take_turns(lists, queries, probed, bases)
+    turns = take_turns(lists, queries, probed, bases, probe.margin)
     scan(lists, points, queries, turns, best)
     keys = settle(best)
     ids = np.empty(keys.shape, np.int32)
@@ -209,9 +210,9 @@ class Weights(NamedTuple):
     reach: np.ndarray  # () float32, length of the longest centre
 
 
-def weigh(cells):
-    """The :class:`Weights` of ``cells``."""
-    X, d = cells.X, cells.X.shape[1]
+def weigh(cells, d):
+    """The :class:`Weights` of ``cells``, of whose rows ``d`` numbers are no padding."""
+    X = cells.X[:, :d]
     if isinstance(cells, Dot):
         middle, ends = np.zeros(d, np.float32), np.ones(len(X), np.float32)
         matrix = np.vstack([-X.T, ends])
@@ -274,7 +275,7 @@ def _proposed_cells(weights, queries, room, limit):
     if 2 * groups > n_cells:
         return None
     rows = np.ones((len(queries), len(weights.matrix)), np.float32)
-    np.subtract(queries, weights.middle, out=rows[:, :-1])
+    np.subtract(queries[:, : len(weights.middle)], weights.middle, out=rows[:, :-1])
     q2 = np.einsum("ij,ij->i", rows[:, :-1], rows[:, :-1])
     scores = rows @ weights.matrix
     whole = n_cells // groups * groups
@@ -318,7 +319,7 @@ def list_within(scores, bounds, ids, counts):
         ids[q, counts[q] : width] = -1
 
 
-def take_turns(lists, queries, probed, bases):
+def take_turns(lists, queries, probed, bases, margin=1.0):
     """Turns of the queries with the lists that they probe.
 
     By round and list: so those that probe a list share a pass over it, and bounds
@@ -329,7 +330,7 @@ def take_turns(lists, queries, probed, bases):
     own = np.empty(n, np.float32)
     order_turns(probed, bases, len(lists.starts) - 1, cells, query, own)
     lows = np.zeros(n, np.float32)
-    lows[:] = least(lists.cells, own, lists.reach[cells], queries, query)
+    lows[:] = least(lists.cells, own, lists.reach[cells], queries, query) / margin
     units, shares = np.ones(n, np.float32), np.zeros(n, np.uint16)
     return Turns(lists.starts, cells, query, query, own, units, shares, lows)
 
@@ -464,7 +465,7 @@ def propose_each(points, views, ids, adds, turns, lists):
     A score is ``offset + add + unit * score`` of point ``ids[slot]``, or of point
     ``slot`` where there are no ``ids``.
     """
-    keys, filled, bounds, marks = lists
+    keys, filled, bounds, marks, bins = lists
     some, scores = np.empty(STEP, np.int32), np.empty(STEP, np.float32)
     met = np.empty(STEP, np.uint64)
     for t in range(len(turns.runs)):
@@ -486,4 +487,4 @@ def propose_each(points, views, ids, adds, turns, lists):
                     score += adds[first + j]
                 met[n_met] = key_of(max(score, np.float32(0)), first + j)
                 n_met += met[n_met] <= bounds[q]
-            offer(met, n_met, keys, filled, bounds, marks, q)
+            offer(met, n_met, keys, filled, bounds, marks, bins, q)

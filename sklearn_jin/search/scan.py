@@ -169,7 +169,7 @@ def scan_each(points, queries, lo, hi, scores, ids):
 
 
 @kernel
-def propose(products, q2, x2, ids, lo, hi, keys, filled, bounds, marks):
+def propose(products, q2, x2, ids, lo, hi, keys, filled, bounds, marks, bins):
     """Offer the points ``ids`` to the shortlists of queries ``lo`` to ``hi``.
 
     ``products`` (n_queries, n_ids) holds <q, x>, so the score is estimated as
@@ -198,7 +198,7 @@ def propose(products, q2, x2, ids, lo, hi, keys, filled, bounds, marks):
                     rank(keys, filled, bounds, q, key)
                     bound = score_of(bounds[q])
             if n_met > 0:
-                offer(met, n_met, keys, filled, bounds, marks, q)
+                offer(met, n_met, keys, filled, bounds, marks, bins, q)
                 bound = score_of(bounds[q])
 
 
@@ -216,7 +216,7 @@ def estimate(products, q2, x2, first, n, estimates):
 
 
 @kernel
-def propose_codes(codes, queries, keys, filled, bounds, marks):
+def propose_codes(codes, queries, keys, filled, bounds, marks, bins):
     """Offer all ``codes`` to the shortlists of the queries, by score.
 
     A block of codes, which stays near the CPU, is compared with every query.
@@ -232,4 +232,4 @@ def propose_codes(codes, queries, keys, filled, bounds, marks):
                     met[n_met] = key_of(score(codes, views, q, i), i)
                     n_met += met[n_met] <= bounds[q]
                 if n_met > 0:
-                    offer(met, n_met, keys, filled, bounds, marks, q)
+                    offer(met, n_met, keys, filled, bounds, marks, bins, q)

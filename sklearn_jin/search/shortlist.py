@@ -16,8 +16,8 @@ from sklearn_jin.search.beam import ID_BITS, NO_KEY, ONE, THIRTY_TWO, put
 
 SORTED = 5, 64  # rooms for which it is quicker to keep all that is offered in order
 SPARE = 4  # times the room: so much is appended before a list is cut
-BINS = 128
-TOP, WITHIN, BASE, SHIFT, FIRST_BIN = range(5)  # columns of ``marks``
+BINS = 64
+MARKS = TOP, WITHIN, BASE, SHIFT = range(4)  # columns of ``marks``
 
 
 class Shortlists(NamedTuple):
@@ -26,23 +26,24 @@ class Shortlists(NamedTuple):
     keys: np.ndarray  # (n_queries, SPARE * room) uint64, in no order
     filled: np.ndarray  # (n_queries,) int64 keys in each row
     bounds: np.ndarray  # (n_queries,) uint64: a key above it is not wanted
-    marks: np.ndarray  # (n_queries, 4 + BINS) int64: how many scores are in each bin
+    marks: np.ndarray  # (n_queries, 4) int64: what the bins are
+    bins: np.ndarray  # (n_queries, BINS) int32: how many scores are in each
 
 
 def shortlists(n, room):
     """Empty lists of the ``room`` smallest keys of ``n`` queries."""
-    marks = np.empty((n, FIRST_BIN + BINS), np.int64)
-    marks[:, TOP] = -1  # nothing is counted before there are ``room`` keys
+    marks = np.full((n, len(MARKS)), -1)  # nothing is counted before a list has a room
     return Shortlists(
         np.full((n, SPARE * room), NO_KEY),
         np.zeros(n, np.int64),
         np.full(n, NO_KEY),
         marks,
+        np.empty((n, BINS), np.int32),
     )
 
 
 @kernel
-def offer(some, n, keys, filled, bounds, marks, q):
+def offer(some, n, keys, filled, bounds, marks, bins, q):
     """Append those of the first ``n`` keys of ``some`` that query ``q`` wants.
 
     Several at once, because to call it costs as much as to append three.
@@ -57,23 +58,22 @@ def offer(some, n, keys, filled, bounds, marks, q):
         top = marks[q, TOP]
         if top >= 0:
             level = max(np.int64(key >> THIRTY_TWO) - marks[q, BASE], 0)
-            marks[q, FIRST_BIN + (level >> marks[q, SHIFT])] += 1
+            bins[q, level >> marks[q, SHIFT]] += 1
             marks[q, WITHIN] += 1
-            if marks[q, WITHIN] - marks[q, FIRST_BIN + top] >= room:
-                tighten(keys, bounds, marks, q)
+            if marks[q, WITHIN] - bins[q, top] >= room:
+                tighten(room, bounds, marks, bins, q)
         elif filled[q] == room:
-            count(keys, bounds, marks, q)
+            count(keys, bounds, marks, bins, q)
         if filled[q] == width:
-            filled[q] = shorten(keys, bounds, marks, q)
+            filled[q] = shorten(keys, bounds, marks, bins, q)
 
 
 @kernel
-def tighten(keys, bounds, marks, q):
+def tighten(room, bounds, marks, bins, q):
     """Lower the bound of query ``q`` to the last bin that is needed."""
-    room, top = keys.shape[1] // SPARE, marks[q, TOP]
-    within = marks[q, WITHIN]
-    while within - marks[q, FIRST_BIN + top] >= room:
-        within -= marks[q, FIRST_BIN + top]
+    top, within = marks[q, TOP], marks[q, WITHIN]
+    while within - bins[q, top] >= room:
+        within -= bins[q, top]
         top -= 1
     marks[q, TOP], marks[q, WITHIN] = top, within
     edge = marks[q, BASE] + ((top + 1) << marks[q, SHIFT])
@@ -81,7 +81,7 @@ def tighten(keys, bounds, marks, q):
 
 
 @kernel
-def count(keys, bounds, marks, q):
+def count(keys, bounds, marks, bins, q):
     """Begin to count with the first ``room`` keys of query ``q``."""
     room = keys.shape[1] // SPARE
     low, high = np.int64(keys[q, 0] >> THIRTY_TWO), np.int64(0)
@@ -92,12 +92,12 @@ def count(keys, bounds, marks, q):
     while (high - low) >> shift >= BINS:
         shift += 1
     marks[q, BASE], marks[q, SHIFT] = low, shift
-    marks[q, FIRST_BIN:] = 0
+    bins[q] = 0
     for j in range(room):
         level = np.int64(keys[q, j] >> THIRTY_TWO) - low
-        marks[q, FIRST_BIN + (level >> shift)] += 1
+        bins[q, level >> shift] += 1
     marks[q, TOP], marks[q, WITHIN] = (high - low) >> shift, room
-    tighten(keys, bounds, marks, q)
+    tighten(room, bounds, marks, bins, q)
 
 
 @piece
@@ -110,7 +110,7 @@ def rank(keys, filled, bounds, q, key):
 
 
 @kernel
-def shorten(keys, bounds, marks, q):
+def shorten(keys, bounds, marks, bins, q):
     """Cut the full list of query ``q`` and set its bound; return its new length."""
     room, n = keys.shape[1] // SPARE, keys.shape[1]
     if marks[q, TOP] >= 0:  # the bins may have told what is not wanted any more
@@ -119,7 +119,7 @@ def shorten(keys, bounds, marks, q):
             return n
     cut(keys, q, n, room)
     bounds[q] = keys[q, room - 1]
-    count(keys, bounds, marks, q)
+    count(keys, bounds, marks, bins, q)
     return room
 
 

@@ -320,7 +320,7 @@ def propose_sums(blocks, factors, adds, asked, turns, lists):
     Sums are compared as integers, and only those that may be near enough become
     scores.
     """
-    keys, filled, bounds, marks = lists
+    keys, filled, bounds, marks, bins = lists
     sums, places = np.empty((GROUP, 2, BLOCK), np.uint16), room_of_places()
     picked, n_places = np.empty(2, np.int64), np.empty(2, np.int64)
     met = np.empty(GROUP * BLOCK, np.uint64)
@@ -356,7 +356,7 @@ def propose_sums(blocks, factors, adds, asked, turns, lists):
                     b, c = place // BLOCK - lo, place % BLOCK
                     score = offset + unit * np.float32(sums[b, i, c])
                     met[j] = key_of(max(score, np.float32(0)), place)
-                offer(met, n_places[i], keys, filled, bounds, marks, own)
+                offer(met, n_places[i], keys, filled, bounds, marks, bins, own)
         n, t = pick(turns, t, bounds, picked)
 
 
@@ -386,7 +386,7 @@ def highest_sum(bound, offset, unit):
 @kernel
 def propose_factors(blocks, factors, adds, asked, turns, lists):
     """Propose where codes have factors, in floats."""
-    keys, filled, bounds, marks = lists
+    keys, filled, bounds, marks, bins = lists
     sums, scores = (
         np.empty((2, BLOCK), np.uint16),
         np.empty((GROUP, 2, BLOCK), np.float32),
@@ -428,5 +428,5 @@ def propose_factors(blocks, factors, adds, asked, turns, lists):
                     place = np.int64(places[i, j])
                     score = scores[place // BLOCK - lo, i, place % BLOCK]
                     met[j] = key_of(score, place)
-                offer(met, n_places[i], keys, filled, bounds, marks, own)
+                offer(met, n_places[i], keys, filled, bounds, marks, bins, own)
         n, t = pick(turns, t, bounds, picked)

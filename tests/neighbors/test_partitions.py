@@ -266,9 +266,12 @@ def test_auto_takes_codes_of_4_bits_where_these_find_neighbours():
     assert index.quantizer_.n_bits == 4 and np.isfinite(index.slack_)
 
 
-def test_auto_takes_anisotropic_codes_for_inner_products():
-    index = listed(IVFNeighbors, indexes.rows(100), metric="inner_product")
-    assert type(index.quantizer_) is AnisotropicQuantizer
+@pytest.mark.parametrize(
+    ("metric", "kind"), [("cosine", AnisotropicQuantizer), ("inner_product", RaBitQ)]
+)
+def test_auto_takes_codes_for_the_metric(metric, kind):
+    index = listed(IVFNeighbors, indexes.rows(300), metric=metric)
+    assert type(index.quantizer_) is kind
 
 
 @pytest.mark.parametrize("metric", ["manhattan", "chebyshev"])

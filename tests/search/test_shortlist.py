@@ -19,8 +19,8 @@ from sklearn_jin.search.shortlist import (
 
 
 @kernel
-def offer_all(some, keys, filled, bounds, marks, q):
-    offer(some, len(some), keys, filled, bounds, marks, q)
+def offer_all(some, keys, filled, bounds, marks, bins, q):
+    offer(some, len(some), keys, filled, bounds, marks, bins, q)
 
 
 def smallest(some, room):
