@@ -50,7 +50,7 @@ class IVFNeighbors(PartitionNeighbors):
         ten times as long.  None scans the rows themselves.
     rerank : float, "bound" or None, default=None
         Candidates a neighbour that are scored exactly after the scan of the codes.
-        More raise recall and cost about 40 ns each.  None takes 1.5 for codes of 8
+        More raise recall and cost about 60 ns each.  None takes 1.5 for codes of 8
         bits a feature, 8 for 2 bits and 16 for one.
         ``"bound"`` goes on until the codes' error makes a nearer row unlikely: by
         the bound of every code for :class:`RaBitQ`, by what was learned in ``fit``

@@ -43,7 +43,7 @@ class ScaNNNeighbors(PartitionNeighbors):
         nearest.
     rerank : float, "bound" or None, default=None
         Candidates a neighbour that are scored exactly after the scan of the codes.
-        More raise recall and cost about 40 ns each.  None takes 8, or 16 for
+        More raise recall and cost about 60 ns each.  None takes 8, or 16 for
         codes half as long.
         ``"bound"`` goes on until the codes' error makes a nearer row unlikely: by
         the bound of every code for :class:`RaBitQ`, by what was learned in ``fit``

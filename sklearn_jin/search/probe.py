@@ -27,13 +27,14 @@ from sklearn_jin.points.raw import Dot
 from sklearn_jin.search import counters
 from sklearn_jin.search.beam import NO_KEY, id_of, key_of, score_of
 from sklearn_jin.search.scan import blas, choose_among
-from sklearn_jin.search.shortlist import offer, settle, shortlists
+from sklearn_jin.search.shortlist import SPARE, offer, settle, shortlists
 from sklearn_jin.search.tables import HALF, SUM_TOP, Asked, Blocks, Turns, as_bytes
 from sklearn_jin.search.tables import propose as propose_by_tables
 
 CHUNK = 512  # queries a thread takes at a time, at most
 TURNS = 1  # chunks a thread is given; with two they share lists less, and take 5 % more
 LEAST_CHUNK = 32  # unless queries are so few that lists are hardly shared
+MEMORY = 2**27  # bytes of the shortlists of a chunk, at most, if it is not one query
 FIRST = 10  # cells whose mean score an adaptive search goes by
 WIDEST = 2  # an adaptive search may probe as many times the lists of a fixed one
 ROUNDS = 2, 8  # ranks that begin a round: nearer lists are scanned before all others
@@ -41,7 +42,7 @@ STEP = 64  # rows whose scores are asked for at once
 ADD_LEVELS = 32767  # of the rows' ``add``
 SURELY = 1 - 1e-5  # so that rounding does not lift a lower bound
 RANKED = 64  # cells of which all are scored exactly,
-FEW = 2  # and all for as many queries
+FEW = 48  # and all for as many queries, for to weigh cells takes as long
 GROUPS = 128  # of cells, whose least scores tell how far the nearest cells are
 ULP = 2.0**-24  # relative rounding error of one float32 operation
 ONE_BIT = np.uint32(1)
@@ -93,8 +94,12 @@ def search(lists, points, queries, k, probe, n_threads):
         choose_among(points, exactly, proposed, estimates, slack, scores, ids, lo, hi)
 
     chunk = min(CHUNK, max(LEAST_CHUNK, -(-n // (TURNS * n_threads))))
-    with blas().limit(limits=1, user_api="blas"):  # the threads are ours
+    chunk = max(1, min(chunk, MEMORY // (8 * SPARE * probe.room)))
+    if weights is None:
         run(task, n, chunk, n_threads)
+    else:
+        with blas().limit(limits=1, user_api="blas"):  # the threads are ours
+            run(task, n, chunk, n_threads)
     return scores, ids
 
 
