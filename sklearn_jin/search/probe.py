@@ -6,9 +6,8 @@ residual, what it lies away from the cell's centre.  Of a row ``x = c + s r`` wi
 ``|q - c|^2 + add - 2 s <q, r'>``, and the inner product as ``<q, c> + s <q, r'>``: one
 table a query serves every list, because all that depends on the list is two numbers
 (Baranchuk, Babenko & Malkov 2018 for product codes; here of any that estimate inner
-products).  ``add`` is such
-that a row's distance from itself is 0: the errors of near rows' codes that are left
-are those across the row, not along it.
+products).  ``add`` is such that a row's distance from itself is 0: the errors of near
+rows' codes that are left are those across the row, not along it.
 """
 
 from functools import singledispatch
