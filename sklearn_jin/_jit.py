@@ -16,9 +16,9 @@ FLAGS = {"reassoc", "contract", "arcp", "nsz"}
 PLAIN = bool(config.DISABLE_JIT)  # kernels run as plain Python: for coverage
 
 
-def kernel(function, flags=FLAGS):
+def kernel(function, flags=FLAGS, **options):
     """Compile ``function``, and keep the result where some folder is writable."""
-    options = dict(nogil=True, fastmath=flags, error_model="numpy")
+    options |= dict(nogil=True, fastmath=flags, error_model="numpy")
     try:
         return njit(cache=True, **options)(function)
     except RuntimeError:  # neither the package's folder nor a home is writable
@@ -31,6 +31,16 @@ def kernel_of_numbers(function):
     Only so does the compiler make vectors of a loop that looks for the least.
     """
     return kernel(function, FLAGS | {"nnan"})
+
+
+def loop(function):
+    """As :func:`kernel`, for loops that allocate nothing and return no array.
+
+    So references need not be counted, each an atomic instruction: a call that takes
+    a record of seven arrays costs 100 ns for nothing else.  What it calls is to be
+    a ``loop`` too.
+    """
+    return kernel(function, _nrt=False)
 
 
 def piece(function):

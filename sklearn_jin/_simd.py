@@ -897,6 +897,35 @@ def _shuffled_sums(builder, codes, both, out, n_bytes):
             builder.store(builder.shuffle_vector(evens, odds, order), target, align=1)
 
 
+def _plain_add_share(sums, row, adds, b, share):
+    sums[row] += (adds[b].astype(np.uint32) * int(share) >> 16).astype(np.uint16)
+
+
+@emitted(_plain_add_share)
+def add_share(typingctx, sums, row, adds, b, share):
+    """Add ``adds[b] * share / 65536``, whole ones, to ``sums[row]``, all uint16."""
+    signature = types.void(sums, types.int64, adds, types.int64, types.uint16)
+
+    def codegen(context, builder, signature, args):
+        vector, wide = ir.VectorType(I16, BLOCK), ir.VectorType(I32, BLOCK)
+        spots = [
+            builder.bitcast(
+                _row(context, builder, signature.args[k], args[k], args[k + 1])[0],
+                vector.as_pointer(),
+            )
+            for k in (0, 2)
+        ]
+        some, more = (builder.load(spot, align=2) for spot in spots)
+        share = builder.zext(_splat(builder, args[4], vector), wide)
+        product = builder.mul(builder.zext(more, wide), share)
+        high = builder.lshr(product, ir.Constant(wide, [16] * BLOCK))
+        total = builder.add(some, builder.trunc(high, vector))
+        builder.store(total, spots[0], align=2)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
 def _plain_at_most(sums, row, most):
     bits = (1 << int(j) for j in np.flatnonzero(sums[row, :BLOCK] <= most))
     return np.uint64(sum(bits))

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from sklearn_jin._jit import kernel
+from sklearn_jin._jit import kernel, loop
 from sklearn_jin.points import exact, fetch, look, score, view
 
 
-@kernel
+@loop
 def refine(
     points, queries, rows, ids, estimates, slack, best_scores, best_ids
 ):  # fmt: skip
@@ -54,7 +54,7 @@ def estimate(points, queries, ids, scores):
             scores[q, j] = score(points, views, 0, ids[q, j])
 
 
-@kernel
+@loop
 def keep(scores, ids, q, filled, score, i):
     """Insert point ``i`` into the ascending row ``q``; return the row's new length.
 

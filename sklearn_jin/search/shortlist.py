@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_jin._jit import kernel, piece
+from sklearn_jin._jit import kernel, loop, piece
 from sklearn_jin.search.beam import ID_BITS, NO_KEY, ONE, THIRTY_TWO, put
 
 SORTED = 5, 64  # rooms for which it is quicker to keep all that is offered in order
@@ -42,12 +42,9 @@ def shortlists(n, room):
     )
 
 
-@kernel
+@loop
 def offer(some, n, keys, filled, bounds, marks, bins, q):
-    """Append those of the first ``n`` keys of ``some`` that query ``q`` wants.
-
-    Several at once, because to call it costs as much as to append three.
-    """
+    """Append those of the first ``n`` keys of ``some`` that query ``q`` wants."""
     width, room = keys.shape[1], keys.shape[1] // SPARE
     for j in range(n):
         key = some[j]
@@ -68,7 +65,7 @@ def offer(some, n, keys, filled, bounds, marks, bins, q):
             filled[q] = shorten(keys, bounds, marks, bins, q)
 
 
-@kernel
+@loop
 def tighten(room, bounds, marks, bins, q):
     """Lower the bound of query ``q`` to the last bin that is needed."""
     top, within = marks[q, TOP], marks[q, WITHIN]
@@ -80,7 +77,7 @@ def tighten(room, bounds, marks, bins, q):
     bounds[q] = min(bounds[q], (np.uint64(edge) << THIRTY_TWO) - ONE)
 
 
-@kernel
+@loop
 def count(keys, bounds, marks, bins, q):
     """Begin to count with the first ``room`` keys of query ``q``."""
     room = keys.shape[1] // SPARE
@@ -109,7 +106,7 @@ def rank(keys, filled, bounds, q, key):
     bounds[q] = keys[q, room - 1]
 
 
-@kernel
+@loop
 def shorten(keys, bounds, marks, bins, q):
     """Cut the full list of query ``q`` and set its bound; return its new length."""
     room, n = keys.shape[1] // SPARE, keys.shape[1]
@@ -123,7 +120,7 @@ def shorten(keys, bounds, marks, bins, q):
     return room
 
 
-@kernel
+@loop
 def cut(keys, q, n, room):
     """Move the ``room`` smallest of ``n`` keys of a row to its front, the largest last.
 
@@ -164,7 +161,7 @@ def trim(keys, filled, bounds):
             filled[q] = room
 
 
-@kernel
+@loop
 def drop(keys, q, n, bound):
     """Leave of the first ``n`` keys of a row those up to ``bound``; return how many."""
     left = 0

@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_jin._jit import kernel, kernel_of_numbers, piece
+from sklearn_jin._jit import kernel, kernel_of_numbers, loop
 from sklearn_jin._memory import LINE, aligned, frozen
 from sklearn_jin._simd import (
     BLOCK,
     QUADS,
+    add_share,
     at_most,
     below,
     lowest,
@@ -262,38 +263,97 @@ def round_entries(entries, far, top, rounded, unit, least):
 
 def propose(blocks, asked, turns, lists):
     """Offer codes to the shortlists of the queries whose turns they are."""
-    scan = propose_factors if blocks.factors.size else propose_sums
-    scan(blocks.blocks, blocks.factors, blocks.adds, asked, turns, lists)
+    take_turns(blocks.blocks, blocks.factors, blocks.adds, asked, turns, lists)
 
 
 @kernel
-def pick(turns, t, bounds, picked):
+def take_turns(codes, factors, adds, asked, turns, lists):
+    """As :func:`propose`, with the arrays of the blocks."""
+    some, met = np.empty(2, np.int64), np.empty(BLOCK, np.uint64)
+    sums, scores = np.empty((2, BLOCK), np.uint16), np.empty(BLOCK, np.float32)
+    go_round(codes, factors, adds, asked, turns, lists, some, met, sums, scores)
+
+
+@loop
+def go_round(codes, factors, adds, asked, turns, lists, some, met, sums, scores):
+    """As :func:`take_turns`.  The last four arguments are room to work in.
+
+    Sums are compared with the bound as integers, unless codes have factors, and only
+    those that may be near enough become scores.
+    """
+    keys, filled, bounds, marks, bins = lists
+    n, t = pick(turns, np.int64(0), bounds, some)
+    while n > 0:
+        run, q, r = turns.runs[some[0]], turns.asked[some[0]], turns.asked[some[n - 1]]
+        first, last = turns.starts[run], turns.starts[run + 1]
+        fetch_next(codes, turns, run, t)
+        for b in range(first // BLOCK, (last + BLOCK - 1) // BLOCK):
+            if n == 2:
+                sum_tables(codes, b, asked.tables, q, r, sums)
+            else:
+                sum_table(codes, b, asked.tables, q, sums)
+            inside = within(first, last, b * BLOCK)
+            for i in range(n):
+                turn = some[i]
+                own, unit, offset = (
+                    turns.queries[turn],
+                    turns.units[turn],
+                    turns.offsets[turn],
+                )
+                if factors.size:
+                    inner, bound = asked.inner[turns.asked[turn]], score_of(bounds[own])
+                    good = near_scores(
+                        sums, i, factors, b, offset, inner, unit, bound, scores
+                    )
+                else:
+                    most = highest_sum(bounds[own], offset, unit)
+                    good = near_sums(sums, i, adds, b, turns.shares[turn], most)
+                good &= inside
+                n_met = 0
+                while good != 0:
+                    c = lowest(good)
+                    good &= good - ONE
+                    if factors.size:
+                        score = scores[c]
+                    else:
+                        score = max(
+                            offset + unit * np.float32(sums[i, c]), np.float32(0)
+                        )
+                    met[n_met] = key_of(score, b * BLOCK + c)
+                    n_met += 1
+                if n_met > 0:
+                    offer(met, n_met, keys, filled, bounds, marks, bins, own)
+        n, t = pick(turns, t, bounds, some)
+
+
+@loop
+def pick(turns, t, bounds, some):
     """Numbers of the next turns that may find a nearer code, two if they share a run.
 
-    They are written to ``picked``.  Returns their count, and the turn after them.
+    They are written to ``some``.  Returns their count, and the turn after them.
     """
     n = 0
     while t < len(turns.runs) and n < 2:
-        if n == 1 and turns.runs[t] != turns.runs[picked[0]]:
+        if n == 1 and turns.runs[t] != turns.runs[some[0]]:
             break
         if not turns.lows[t] > score_of(bounds[turns.queries[t]]):
-            picked[n] = t
+            some[n] = t
             n += 1
         t += 1
     return n, t
 
 
-@kernel
-def fetch_next(blocks, turns, run, t):
+@loop
+def fetch_next(codes, turns, run, t):
     """Ask the memory for the codes of turn ``t``, unless they are those of ``run``."""
     if t < len(turns.runs) and turns.runs[t] != run:
         first, last = turns.starts[turns.runs[t]], turns.starts[turns.runs[t] + 1]
         end = min((last + BLOCK - 1) // BLOCK, first // BLOCK + GROUP)
         for b in range(first // BLOCK, end):
-            prefetch(blocks, b, blocks.size // len(blocks) // LINE)
+            prefetch(codes, b, codes.size // len(codes) // LINE)
 
 
-@kernel
+@loop
 def within(first, last, start):
     """Bit ``j`` of 64 tells whether ``start + j`` is from ``first`` to ``last - 1``.
 
@@ -303,78 +363,7 @@ def within(first, last, start):
     return bits & (ALL >> np.uint64(max(start + BLOCK - last, 0)))
 
 
-@piece
-def note(good, start, places, i, n):
-    """List where bits of ``good`` are in row ``i`` of ``places``; return its length."""
-    while good != 0:
-        places[i, n] = start + lowest(good)
-        good &= good - ONE
-        n += 1
-    return n
-
-
-@kernel
-def propose_sums(blocks, factors, adds, asked, turns, lists):
-    """Propose where scores are sums of integers.
-
-    Sums are compared as integers, and only those that may be near enough become
-    scores.
-    """
-    keys, filled, bounds, marks, bins = lists
-    sums, places = np.empty((GROUP, 2, BLOCK), np.uint16), room_of_places()
-    picked, n_places = np.empty(2, np.int64), np.empty(2, np.int64)
-    met = np.empty(GROUP * BLOCK, np.uint64)
-    most = np.empty(2, np.uint16)
-    n, t = pick(turns, 0, bounds, picked)
-    while n > 0:
-        q, r = turns.asked[picked[0]], turns.asked[picked[n - 1]]
-        run = turns.runs[picked[0]]
-        first, last = turns.starts[run], turns.starts[run + 1]
-        fetch_next(blocks, turns, run, t)
-        for lo in range(first // BLOCK, (last + BLOCK - 1) // BLOCK, GROUP):
-            n_places[:] = 0
-            for i in range(n):
-                turn = picked[i]
-                bound = bounds[turns.queries[turn]]
-                most[i] = highest_sum(bound, turns.offsets[turn], turns.units[turn])
-            for b in range(lo, min(lo + GROUP, (last + BLOCK - 1) // BLOCK)):
-                some, inside = sums[b - lo], within(first, last, b * BLOCK)
-                if n == 2:
-                    sum_tables(blocks, b, asked.tables, q, r, some)
-                else:
-                    sum_table(blocks, b, asked.tables, q, some)
-                for i in range(n):
-                    if len(adds):
-                        add_share(some, i, adds, b, turns.shares[picked[i]])
-                    good = at_most(some, i, most[i]) & inside
-                    n_places[i] = note(good, b * BLOCK, places, i, n_places[i])
-            for i in range(n):
-                own, turn = turns.queries[picked[i]], picked[i]
-                offset, unit = turns.offsets[turn], turns.units[turn]
-                for j in range(n_places[i]):
-                    place = np.int64(places[i, j])
-                    b, c = place // BLOCK - lo, place % BLOCK
-                    score = offset + unit * np.float32(sums[b, i, c])
-                    met[j] = key_of(max(score, np.float32(0)), place)
-                offer(met, n_places[i], keys, filled, bounds, marks, bins, own)
-        n, t = pick(turns, t, bounds, picked)
-
-
-@kernel
-def room_of_places():
-    """Room for the places of a group of blocks."""
-    return np.empty((2, GROUP * BLOCK), np.int32)
-
-
-@kernel
-def add_share(sums, i, adds, b, share):
-    """Add to row ``i`` of ``sums`` the ``share`` of the numbers of block ``b``."""
-    for j in range(BLOCK):
-        product = np.uint32(adds[b, j]) * np.uint32(share)
-        sums[i, j] += np.uint16(product >> np.uint32(16))
-
-
-@kernel
+@loop
 def highest_sum(bound, offset, unit):
     """The largest sum whose score may be within the key ``bound``; NaN is no bound."""
     most = (score_of(bound) - offset) / unit
@@ -383,50 +372,20 @@ def highest_sum(bound, offset, unit):
     return np.uint16(max(most, np.float32(0)))
 
 
-@kernel
-def propose_factors(blocks, factors, adds, asked, turns, lists):
-    """Propose where codes have factors, in floats."""
-    keys, filled, bounds, marks, bins = lists
-    sums, scores = (
-        np.empty((2, BLOCK), np.uint16),
-        np.empty((GROUP, 2, BLOCK), np.float32),
-    )
-    places = room_of_places()
-    picked, n_places = np.empty(2, np.int64), np.empty(2, np.int64)
-    met = np.empty(GROUP * BLOCK, np.uint64)
-    n, t = pick(turns, 0, bounds, picked)
-    while n > 0:
-        q, r = turns.asked[picked[0]], turns.asked[picked[n - 1]]
-        run = turns.runs[picked[0]]
-        first, last = turns.starts[run], turns.starts[run + 1]
-        fetch_next(blocks, turns, run, t)
-        for lo in range(first // BLOCK, (last + BLOCK - 1) // BLOCK, GROUP):
-            n_places[:] = 0
-            for b in range(lo, min(lo + GROUP, (last + BLOCK - 1) // BLOCK)):
-                if n == 2:
-                    sum_tables(blocks, b, asked.tables, q, r, sums)
-                else:
-                    sum_table(blocks, b, asked.tables, q, sums)
-                add, scale = factors[0, b], factors[1, b]
-                inside = within(first, last, b * BLOCK)
-                for i in range(n):
-                    row, offset = turns.asked[picked[i]], turns.offsets[picked[i]]
-                    bound = score_of(bounds[turns.queries[picked[i]]])
-                    inner, unit = asked.inner[row], turns.units[picked[i]]
-                    some = scores[b - lo, i]
-                    for j in range(BLOCK):
-                        near = inner + unit * np.float32(sums[i, j])
-                        score = offset + add[j] + scale[j] * near
-                        some[j] = max(score, np.float32(0))
-                    good = np.uint64(below(some, 0, bound))
-                    good |= np.uint64(below(some, HALF, bound)) << np.uint64(HALF)
-                    good &= inside
-                    n_places[i] = note(good, b * BLOCK, places, i, n_places[i])
-            for i in range(n):
-                own = turns.queries[picked[i]]
-                for j in range(n_places[i]):
-                    place = np.int64(places[i, j])
-                    score = scores[place // BLOCK - lo, i, place % BLOCK]
-                    met[j] = key_of(score, place)
-                offer(met, n_places[i], keys, filled, bounds, marks, bins, own)
-        n, t = pick(turns, t, bounds, picked)
+@loop
+def near_sums(sums, i, adds, b, share, most):
+    """Which of row ``i`` of ``sums`` are, with their ``adds``, at most ``most``."""
+    if len(adds):
+        add_share(sums, i, adds, b, share)
+    return at_most(sums, i, most)
+
+
+@loop
+def near_scores(sums, i, factors, b, offset, inner, unit, bound, scores):
+    """Which of the ``scores``, filled here from row ``i``, are within ``bound``."""
+    for j in range(BLOCK):
+        near = inner + unit * np.float32(sums[i, j])
+        score = offset + factors[0, b, j] + factors[1, b, j] * near
+        scores[j] = max(score, np.float32(0))
+    good = np.uint64(below(scores, 0, bound))
+    return good | np.uint64(below(scores, HALF, bound)) << np.uint64(HALF)
