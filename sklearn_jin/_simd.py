@@ -926,6 +926,54 @@ def add_share(typingctx, sums, row, adds, b, share):
     return signature, codegen
 
 
+def _plain_factored(sums, row, factors, b, offset, inner, unit, bound, scores):
+    near = inner + unit * sums[row].astype(np.float32)
+    scores[:BLOCK] = np.maximum(offset + factors[0, b] + factors[1, b] * near, 0)
+    good = np.flatnonzero(~(scores[:BLOCK] > bound))
+    return np.uint64(sum(1 << int(j) for j in good))
+
+
+@emitted(_plain_factored)
+def factored(typingctx, sums, row, factors, b, offset, inner, unit, bound, scores):
+    """Scores of 64 codes; bit ``j`` tells whether ``scores[j]`` is not above ``bound``.
+
+    ``factors`` (2, n_blocks, 64) are what is added and what scales, float32, and the
+    score is ``offset + added + scale * (inner + unit * sums[row])``, or 0 if less.
+    """
+    number = types.float32
+    signature = types.uint64(
+        sums, types.int64, factors, types.int64, number, number, number, number, scores
+    )
+
+    def codegen(context, builder, signature, args):
+        kinds, vector = signature.args, ir.VectorType(F32, BLOCK)
+
+        def load(start):
+            return builder.load(builder.bitcast(start, vector.as_pointer()), align=4)
+
+        def fused(a, b, total):
+            return _fused(builder, a, b, total, BLOCK)
+
+        row, _ = _row(context, builder, kinds[0], args[0], args[1])
+        words = builder.bitcast(row, ir.VectorType(I16, BLOCK).as_pointer())
+        total = builder.uitofp(builder.load(words, align=2), vector)
+        added, half = _row(context, builder, kinds[2], args[2], I64(0))
+        at = builder.mul(args[3], I64(4 * BLOCK))
+        scale = builder.gep(added, [builder.add(half, at)])
+        added = builder.gep(added, [at])
+        offset, inner, unit, bound = (_splat(builder, x, vector) for x in args[4:8])
+        near = fused(unit, total, inner)
+        score = fused(load(scale), near, builder.fadd(offset, load(added)))
+        zero = ir.Constant(vector, [0.0] * BLOCK)
+        least = builder.fcmp_ordered("<", score, zero)
+        score = builder.select(least, zero, score)
+        out = _address(context, builder, kinds[8], args[8], I64(0))
+        builder.store(score, builder.bitcast(out, vector.as_pointer()), align=4)
+        return builder.bitcast(builder.fcmp_unordered("<=", score, bound), I64)
+
+    return signature, codegen
+
+
 def _plain_at_most(sums, row, most):
     bits = (1 << int(j) for j in np.flatnonzero(sums[row, :BLOCK] <= most))
     return np.uint64(sum(bits))

@@ -156,6 +156,11 @@ def decoded(index):
 
 
 def default_rerank(index):
-    """Candidates a neighbour for ``rerank=None``: more for shorter codes."""
+    """Candidates a neighbour for ``rerank=None``: more for shorter codes.
+
+    And for short codes of inner products, of which there is no near one with a
+    small error.
+    """
     bits = 8 * index.quantizer_.n_bytes_ / index._metric.width_
-    return np.interp(bits, [1, 2, 4, 6, 8], [16, 8, 4, 2, 1.5])
+    short = [24, 16] if index._metric.kind == "Dot" else [16, 8]
+    return np.interp(bits, [1, 2, 4, 6, 8], [*short, 4, 2, 1.5])

@@ -42,16 +42,16 @@ class IVFNeighbors(PartitionNeighbors):
     quantizer : quantizer, "auto" or None, default="auto"
         Makes the codes of residuals that are scanned; a copy of it is fitted.
         ``"auto"`` takes :class:`ProductQuantizer` of 4 bits, for angles
-        :class:`AnisotropicQuantizer`; and :class:`RaBitQ` of 4 bits for the inner
-        product, whose queries may be unlike the rows, and where neighbours are not
-        among the candidates of the former, or none if they still are not.  Codes
+        :class:`AnisotropicQuantizer`; :class:`RaBitQ` of 4 bits where neighbours of
+        some rows, or for the inner product of random directions, are not among the
+        candidates of the former; and none if they still are not.  Codes
         of 4 bits or fewer (``ProductQuantizer(n_bits=4)``, ``RaBitQ``, ``SAQ`` of one
         segment) are scanned by tables in registers; others one by one, which takes
         ten times as long.  None scans the rows themselves.
     rerank : float, "bound" or None, default=None
         Candidates a neighbour that are scored exactly after the scan of the codes.
         More raise recall and cost about 60 ns each.  None takes 1.5 for codes of 8
-        bits a feature, 8 for 2 bits and 16 for one.
+        bits a feature, 8 for 2 bits and 16 for one; for the inner product 16 and 24.
         ``"bound"`` goes on until the codes' error makes a nearer row unlikely: by
         the bound of every code for :class:`RaBitQ`, by what was learned in ``fit``
         for others.  Read when a query is made.

@@ -4,6 +4,7 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.preprocessing import normalize
 from sklearn.utils import check_random_state
 
 from sklearn_jin._compat import Interval, StrOptions
@@ -104,8 +105,6 @@ class PartitionNeighbors(Neighbors):
 
     def _choose(self, division, rng, n_threads):
         """The shortest codes by which neighbours are found, or none."""
-        if self._metric.kind == "Dot":  # whose queries may be unlike all rows
-            return self._use(division, RaBitQ(4), rng, n_threads)
         spherical = isinstance(self._metric, Cosine)  # rows of length 1
         first = AnisotropicQuantizer() if spherical else ProductQuantizer(n_bits=4)
         for quantizer in (first, RaBitQ(4)):
@@ -139,25 +138,39 @@ class PartitionNeighbors(Neighbors):
 
     def _learn_slack(self, rng):
         """Learn how far estimates of neighbours are off; tell how many are found."""
-        from sklearn_jin.build.kmeans import sample
         from sklearn_jin.search.probe import Probe, candidates
         from sklearn_jin.search.scan import scan
 
         n, n_threads = self.n_samples_fit_, count_threads(self.n_jobs)
-        asked = sample(self.points_.X, SAMPLE, rng)
-        scores, ids = scan(self.points_, asked, min(NEAR + 1, n), n_threads)
+        asked, own = self._asked(rng)
+        scores, ids = scan(self.points_, asked, min(NEAR + own, n), n_threads)
         room = min(n, int(np.ceil(NEAR * default_rerank(self)))) * self._copies
         probe = Probe(self.n_lists_, False, room, np.inf, False)
         proposed, estimates = candidates(self.index_, self.points_, asked, probe)
-        same = proposed[:, None] == ids[:, 1:, None]
-        held = float(same.any(axis=2).mean()) if ids.shape[1] > 1 else 1.0
+        same = proposed[:, None] == ids[:, own:, None]
+        held = float(same.any(axis=2).mean()) if ids.shape[1] > own else 1.0
         row, near, place = np.nonzero(same)
-        exact = scores[row, near + 1]
+        exact = scores[row, near + own]
         some = exact > 0
         if self._metric.kind != "Dot" and some.any():
             ratios = estimates[row, place][some] / exact[some]
             self.slack_ = float(np.quantile(ratios, SURE))
         return held
+
+    def _asked(self, rng):
+        """Prepared queries to try codes on; and how often each finds itself.
+
+        They are some of the rows, or for inner products, whose queries may be unlike
+        all rows, directions.
+        """
+        from sklearn_jin.build.kmeans import sample
+
+        if self._metric.kind != "Dot":
+            return sample(self.points_.X, SAMPLE, rng), 1
+        asked = np.zeros((SAMPLE, self.points_.X.shape[1]), np.float32)
+        directions = rng.standard_normal((SAMPLE, self._metric.width_))
+        asked[:, : self._metric.width_] = normalize(directions)
+        return asked, 0
 
     @property
     def _copies(self):

@@ -44,7 +44,7 @@ class ScaNNNeighbors(PartitionNeighbors):
     rerank : float, "bound" or None, default=None
         Candidates a neighbour that are scored exactly after the scan of the codes.
         More raise recall and cost about 60 ns each.  None takes 8, or 16 for
-        codes half as long.
+        codes half as long; for the inner product 16 and 24.
         ``"bound"`` goes on until the codes' error makes a nearer row unlikely: by
         the bound of every code for :class:`RaBitQ`, by what was learned in ``fit``
         for others.  Read when a query is made.

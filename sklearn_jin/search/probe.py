@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_jin._jit import kernel
+from sklearn_jin._jit import kernel, loop
 from sklearn_jin._memory import frozen
 from sklearn_jin._simd import below, lowest
 from sklearn_jin._threads import run
@@ -27,7 +27,7 @@ from sklearn_jin.search import counters
 from sklearn_jin.search.beam import NO_KEY, id_of, key_of, score_of
 from sklearn_jin.search.scan import blas, choose_among
 from sklearn_jin.search.shortlist import SPARE, offer, settle, shortlists
-from sklearn_jin.search.tables import HALF, SUM_TOP, Asked, Blocks, Turns, as_bytes
+from sklearn_jin.search.tables import SUM_TOP, Asked, Blocks, Turns, as_bytes
 from sklearn_jin.search.tables import propose as propose_by_tables
 
 CHUNK = 512  # queries a thread takes at a time, at most
@@ -43,6 +43,7 @@ SURELY = 1 - 1e-5  # so that rounding does not lift a lower bound
 RANKED = 64  # cells of which all are scored exactly,
 FEW = 48  # and all for as many queries, for to weigh cells takes as long
 GROUPS = 128  # of cells, whose least scores tell how far the nearest cells are
+HALF = 32  # scores that are compared with a bound at once
 ULP = 2.0**-24  # relative rounding error of one float32 operation
 ONE_BIT = np.uint32(1)
 
@@ -256,7 +257,12 @@ def nearest_cells(cells, queries, room, limit=np.inf, weights=None):
 @kernel
 def score_cells(cells, queries, ids, keys):
     """Fill ``keys`` with those of the cells ``ids``, of which -1 is none."""
-    views = view(cells, 1)
+    score_each(cells, queries, ids, keys, view(cells, 1))
+
+
+@loop
+def score_each(cells, queries, ids, keys, views):
+    """As :func:`score_cells`, with room for a view."""
     for q in range(len(ids)):
         look(cells, views, 0, queries, q)
         for j in range(ids.shape[1]):
@@ -290,7 +296,7 @@ def _proposed_cells(weights, queries, room, limit):
     if limit < np.inf:  # of scores, which q2 is added to
         first = least[:, :FIRST].mean(axis=1) + q2
         bounds = np.maximum(limit * first - q2, bounds)
-    bounds += error * np.float32(1 + min(limit, 1e3))
+    bounds += error * (1 + (limit if limit < np.inf else np.float32(1)))
     counts = np.empty(len(scores), np.int64)
     ids = np.empty((len(scores), n_cells), np.int32)
     list_within(scores, bounds, ids, counts)

@@ -17,7 +17,7 @@ from sklearn_jin._simd import (
     QUADS,
     add_share,
     at_most,
-    below,
+    factored,
     lowest,
     prefetch,
     sum_table,
@@ -35,7 +35,6 @@ SAMPLE_BLOCKS = 128  # of which a scan has a first look
 SAME_SCORE = np.uint64(0xFFFFFFFF)  # the bits of a key below its score
 TOP = 255  # of an entry
 SUM_TOP = 65535
-HALF = 32  # scores that are compared with a bound at once
 ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
@@ -302,7 +301,7 @@ def go_round(codes, factors, adds, asked, turns, lists, some, met, sums, scores)
                 )
                 if factors.size:
                     inner, bound = asked.inner[turns.asked[turn]], score_of(bounds[own])
-                    good = near_scores(
+                    good = factored(
                         sums, i, factors, b, offset, inner, unit, bound, scores
                     )
                 else:
@@ -378,14 +377,3 @@ def near_sums(sums, i, adds, b, share, most):
     if len(adds):
         add_share(sums, i, adds, b, share)
     return at_most(sums, i, most)
-
-
-@loop
-def near_scores(sums, i, factors, b, offset, inner, unit, bound, scores):
-    """Which of the ``scores``, filled here from row ``i``, are within ``bound``."""
-    for j in range(BLOCK):
-        near = inner + unit * np.float32(sums[i, j])
-        score = offset + factors[0, b, j] + factors[1, b, j] * near
-        scores[j] = max(score, np.float32(0))
-    good = np.uint64(below(scores, 0, bound))
-    return good | np.uint64(below(scores, HALF, bound)) << np.uint64(HALF)

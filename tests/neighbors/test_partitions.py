@@ -267,11 +267,37 @@ def test_auto_takes_codes_of_4_bits_where_these_find_neighbours():
 
 
 @pytest.mark.parametrize(
-    ("metric", "kind"), [("cosine", AnisotropicQuantizer), ("inner_product", RaBitQ)]
+    ("metric", "kind"),
+    [("cosine", AnisotropicQuantizer), ("inner_product", ProductQuantizer)],
 )
 def test_auto_takes_codes_for_the_metric(metric, kind):
     index = listed(IVFNeighbors, indexes.rows(300), metric=metric)
     assert type(index.quantizer_) is kind
+
+
+def test_codes_of_inner_products_are_tried_on_directions_unlike_the_rows():
+    X = indexes.rows(300, 10) + 9  # rows that point in one direction, nearly
+    index = listed(IVFNeighbors, X, metric="inner_product")
+    asked, own = index._asked(np.random.RandomState(0))
+    assert own == 0 and (asked[:, 10:] == 0).all()
+    assert_allclose(np.linalg.norm(asked, axis=1), 1, rtol=1e-6)
+    assert np.linalg.norm(asked.mean(axis=0)) < 0.5
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine", "inner_product"])
+def test_auto_takes_the_first_codes_by_which_enough_is_found(monkeypatch, metric):
+    tried = []
+
+    def use(index, division, quantizer, rng, n_threads):
+        tried.append(quantizer)
+        return 0.9 if len(tried) < enough else 0.96
+
+    monkeypatch.setattr(IVFNeighbors, "_use", use)
+    for enough in (1, 2, 3):
+        tried.clear()
+        listed(IVFNeighbors, indexes.rows(80), metric=metric)
+        assert len(tried) == enough
+    assert type(tried[1]) is RaBitQ and tried[2] is None
 
 
 @pytest.mark.parametrize("metric", ["manhattan", "chebyshev"])

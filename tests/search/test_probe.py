@@ -177,6 +177,26 @@ def test_the_default_probes_enough_lists():
     assert all(len(lists) == 32 for lists in probed.lists_of(index, X))
 
 
+@pytest.mark.parametrize(
+    ("metric", "limit"),
+    [("euclidean", np.inf), ("euclidean", 1.5), ("inner_product", np.inf)],
+)
+def test_products_propose_few_more_cells_than_are_wanted(metric, limit):
+    X, Q = uniform(4000, 16) - 0.5, uniform(60, 16, seed=1) - 0.5
+    index = in_rows(X, metric=metric, n_lists=1200, max_train=1200)
+    lists, queries = index.index_, probed.asked(index, Q)
+    weights = probe.weigh(lists.cells, 16)
+    kind = "Dot" if metric == "inner_product" else "Raw"
+    scores = score_all(index, Q, probed.centers_of(index), kind)
+    proposed = probe._proposed_cells(weights, queries, 64, limit)
+    for row, own in zip(proposed, scores):
+        nearest = np.sort(own)
+        last = limit * nearest[:10].mean() if limit < np.inf else nearest[63]
+        wanted = np.flatnonzero(own <= max(last, nearest[9]) * (1 - 1e-5))
+        assert {*wanted} <= {*row[row >= 0]}
+        assert (row >= 0).sum() < 2 * len(wanted) + 40
+
+
 # Where a search ends.
 
 
