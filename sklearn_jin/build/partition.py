@@ -31,6 +31,7 @@ SAMPLE = 256  # rows that tell how many lists are within what score
 PART = 8192  # residuals coded at a time
 CELLS = 2**18  # scores of a block of rows, as in k-means
 APART = 8.0  # times the mean squared residual may centres lie from their middle
+ALONE = 64.0  # times the square of its scale may a single centre lie from it
 GROUPS = 16  # times as many middles are tried next
 
 
@@ -236,7 +237,7 @@ def with_codes(lists, residuals, gaps, quantizer, rng, n_threads):
     if is_dot:  # nothing is to be added
         codes = block(record, scales=own_scales)
         return lists._replace(codes=record if codes is None else codes)
-    groups, middles = _middles(residuals.division.centers, gaps, rng)
+    groups, middles = _middles(residuals.division.centers, gaps, rng, lists.scales)
     own = np.empty(n, np.float32)
 
     def measure(lo, hi):
@@ -278,11 +279,12 @@ def own_products(record, rows, first, products):
         products[i] = -exact(record, rows, i, first + i)
 
 
-def _middles(centers, gaps, rng):
+def _middles(centers, gaps, rng, scales):
     """The group of every list, and the middle of each group.
 
     The tables of a query hold what it lies from a middle, so precision is lost
-    where lists lie far from theirs: there are as many groups as that takes.
+    where lists lie far from theirs: there are as many groups as that takes.  And a
+    tight list among wide ones is a group by itself.
     """
     n_lists, n_groups = len(centers), 1
     near = APART * np.square(gaps, dtype=np.float64).mean()
@@ -291,8 +293,11 @@ def _middles(centers, gaps, rng):
         groups = assign(centers, middles)
         apart = squares(centers - middles[groups]).mean()
         if n_groups == n_lists or apart <= near:
-            return groups, middles
+            break
         n_groups = min(GROUPS * n_groups, n_lists)
+    alone = squares(centers - middles[groups]) > ALONE * np.square(scales)
+    groups[alone] = n_groups + np.arange(np.count_nonzero(alone))
+    return groups, np.concatenate([middles, centers[alone]])
 
 
 def _errors(record, scales):

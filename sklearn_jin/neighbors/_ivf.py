@@ -60,7 +60,7 @@ class IVFNeighbors(PartitionNeighbors):
         or a quarter of that memory.
     max_train : int or "auto", default="auto"
         Rows, drawn at random, that centres and codes are learned from.  ``"auto"``
-        takes 64 a list for the centres and at most 32,768 for the codes.
+        takes 64 a list for the centres and at most 16,384 for the codes.
     exact_threshold : int, default=1000
         Up to this number of rows there are no lists: every query is compared with
         all of them.

@@ -18,7 +18,7 @@ from sklearn_jin.quantizers._rabitq import RaBitQ
 LISTS = 2.0  # times the root of the rows are the lists, by default
 PROBES = 1.5  # times the root of the lists are probed, by default,
 LEAST_PROBES = 32  # and no fewer
-TRAINED = 32768  # residuals that a quantizer is given to learn from, by default
+TRAINED = 16384  # residuals that a quantizer is given to learn from, by default
 BEYOND = 8  # proposals beyond k of a scan of the rows themselves: float32 rounds
 WIDEST_RERANK = 32  # candidates a neighbour of a search that a bound ends, at most
 WIDER = 4  # times the lists are probed of which too few rows were found

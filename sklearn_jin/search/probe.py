@@ -424,20 +424,32 @@ def _scan_blocks(lists, rows, times, turns, best):
     entries, outer, inner, far = tables(blocks.points, ask(blocks.points, rows))
     most = ADD_LEVELS if len(blocks.adds) else SUM_TOP
     rounded, unit, low = as_bytes(blocks.blocks, entries, far, most)
-    inner = (inner + low) * times
-    if blocks.factors.size:  # scaled as their lists are
-        offsets = turns.offsets + (times * (outer - 2))[turns.asked]
-        turns = turns._replace(offsets=offsets, units=(unit * times)[turns.asked])
+    inner, more, scales = (inner + low) * times, (outer - 2) * times, lists.scales
+    if blocks.factors.size:  # which are scaled as their lists are
+        scales = np.ones_like(scales)
     else:
-        scales, (lows, steps) = lists.scales[turns.runs], lists.levels
-        offsets = turns.offsets + lows[turns.runs]
-        offsets += (inner + times * (outer - 2))[turns.asked] * scales
-        units = (unit * times)[turns.asked] * scales
-        with np.errstate(invalid="ignore"):  # of rows with NaN, which nobody checked
-            shares = np.minimum(steps[turns.runs] / units * 65536, 65535)
-            shares = shares.astype(np.uint16)
-        turns = turns._replace(offsets=offsets, units=units, shares=shares)
+        more = more + inner
+    n = len(turns.runs)
+    offsets, units = np.empty((2, n), np.float32)
+    shares = np.empty(n, np.uint16)
+    fit_turns(turns, scales, lists.levels, more, unit * times, offsets, units, shares)
+    turns = turns._replace(offsets=offsets, units=units, shares=shares)
     propose_by_tables(blocks, Asked(rounded, inner), turns, best)
+
+
+@kernel
+def fit_turns(turns, scales, levels, more, unit, offsets, units, shares):
+    """Fill ``offsets``, ``units`` and ``shares``, of lists that have scales and levels.
+
+    ``more`` and ``unit`` are those of a list with a scale of 1.
+    """
+    top = np.float32(65535)
+    for t in range(len(offsets)):
+        run, a = turns.runs[t], turns.asked[t]
+        units[t] = unit[a] * scales[run]
+        offsets[t] = turns.offsets[t] + levels[0, run] + more[a] * scales[run]
+        share = levels[1, run] / units[t] * np.float32(65536)
+        shares[t] = np.uint16(share if share < top else top)  # nor NaN
 
 
 def _n_scores(turns):
