@@ -176,7 +176,7 @@ class Cosine(Euclidean):
     def _query_columns(self, X):
         X = self._center(X)
         norms = _lengths(X)[:, None]
-        unit = np.where(norms == 0, 0.0, X / np.where(norms == 0, 1.0, norms))
+        unit = X / np.where(norms == 0, 1.0, norms)
         return (unit, np.zeros((len(X), 1))) if self.any_zero_ else (unit,)
 
 

@@ -217,18 +217,16 @@ class Weights(NamedTuple):
 
 def weigh(cells, d):
     """The :class:`Weights` of ``cells``, of whose rows ``d`` numbers are no padding."""
-    X = cells.X[:, :d]
-    if isinstance(cells, Dot):
-        middle, ends = np.zeros(d, np.float32), np.ones(len(X), np.float32)
-        matrix = np.vstack([-X.T, ends])
-    else:
+    X, middle = cells.X[:, :d], np.zeros(d, np.float32)
+    if not isinstance(cells, Dot):
         middle = X.mean(axis=0)  # near it products are small and round less
         X = X - middle
-        matrix = np.vstack([-2 * X.T, squares(X)])
-    reach = np.float32(np.sqrt(squares(X).max()))
-    return Weights(
-        middle, matrix.astype(np.float32), np.float32(4 * (d + 8) * ULP), reach
-    )
+    lengths = squares(X).astype(np.float32)
+    if isinstance(cells, Dot):
+        matrix = np.vstack([-X.T, np.ones_like(lengths)])
+    else:
+        matrix = np.vstack([-2 * X.T, lengths])
+    return Weights(middle, matrix, np.float32(4 * (d + 8) * ULP), lengths.max() ** 0.5)
 
 
 def nearest_cells(cells, queries, room, limit=np.inf, weights=None):

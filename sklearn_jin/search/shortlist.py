@@ -46,23 +46,34 @@ def shortlists(n, room):
 def offer(some, n, keys, filled, bounds, marks, bins, q):
     """Append those of the first ``n`` keys of ``some`` that query ``q`` wants."""
     width, room = keys.shape[1], keys.shape[1] // SPARE
+    # In registers, for a compiler can not know that the arrays do not overlap.
+    size, bound, top = filled[q], bounds[q], marks[q, TOP]
+    within, base, shift = marks[q, WITHIN], marks[q, BASE], marks[q, SHIFT]
     for j in range(n):
         key = some[j]
-        if key > bounds[q]:
+        if key > bound:
             continue
-        keys[q, filled[q]] = key
-        filled[q] += 1
-        top = marks[q, TOP]
+        keys[q, size] = key
+        size += 1
+        changed = False
         if top >= 0:
-            level = max(np.int64(key >> THIRTY_TWO) - marks[q, BASE], 0)
-            bins[q, level >> marks[q, SHIFT]] += 1
-            marks[q, WITHIN] += 1
-            if marks[q, WITHIN] - bins[q, top] >= room:
+            level = max(np.int64(key >> THIRTY_TWO) - base, 0) >> shift
+            bins[q, level] += 1
+            within += 1
+            if within - bins[q, top] >= room:
+                marks[q, WITHIN], changed = within, True
                 tighten(room, bounds, marks, bins, q)
-        elif filled[q] == room:
+        elif size == room:
+            changed = True
             count(keys, bounds, marks, bins, q)
-        if filled[q] == width:
-            filled[q] = shorten(keys, bounds, marks, bins, q)
+        if size == width:
+            if not changed:
+                marks[q, WITHIN], changed = within, True
+            size = shorten(keys, bounds, marks, bins, q)
+        if changed:
+            bound, top, within = bounds[q], marks[q, TOP], marks[q, WITHIN]
+            base, shift = marks[q, BASE], marks[q, SHIFT]
+    filled[q], marks[q, WITHIN] = size, within
 
 
 @loop
