@@ -177,6 +177,7 @@ class Cosine(Euclidean):
         X = self._center(X)
         norms = _lengths(X)[:, None]
         unit = X / np.where(norms == 0, 1.0, norms)
+        unit[norms[:, 0] == 0] = 0
         return (unit, np.zeros((len(X), 1))) if self.any_zero_ else (unit,)
 
 

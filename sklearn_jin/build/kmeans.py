@@ -11,7 +11,7 @@ and 4.2 s for 1000 of 100,000 rows of 128 (25 and 10 rounds, one thread).
 
 import numpy as np
 
-from sklearn_jin._jit import kernel_of_numbers
+from sklearn_jin._jit import kernel, kernel_of_numbers
 from sklearn_jin._memory import frozen
 from sklearn_jin._threads import run
 
@@ -154,14 +154,22 @@ def _nearest(X, centroids, scores, error):
     return labels
 
 
+@kernel
+def add_rows(X, labels, sums):
+    """Add every row of ``X`` to the row of ``sums``, float64, that its label names."""
+    for i in range(len(X)):
+        own = labels[i]
+        for j in range(X.shape[1]):
+            sums[own, j] += X[i, j]
+
+
 def means(X, labels, centroids):
     """Means of the rows of every label; a label without rows takes a far row."""
     counts = np.bincount(labels, minlength=len(centroids))
     some = counts > 0
-    moved = centroids.astype(np.float32)
-    for j, feature in enumerate(X.T):
-        sums = np.bincount(labels, feature, minlength=len(centroids))
-        moved[some, j] = sums[some] / counts[some]
+    moved, sums = centroids.astype(np.float32), np.zeros(centroids.shape)
+    add_rows(frozen(np.ascontiguousarray(X, np.float32)), frozen(labels), sums)
+    moved[some] = sums[some] / counts[some, None]
     empty = np.flatnonzero(~some)
     if len(empty):
         gaps = _gaps(X, moved[labels])
