@@ -166,6 +166,22 @@ axes.grid(alpha=0.3)
 axes.legend()
 
 # %%
+# Batches
+# -------
+#
+# Queries of a batch share passes over lists, and what a call costs by itself.
+
+lists.set_params(n_probes=16)
+for size in (1, 10, 100, 500):
+    seconds = []
+    for _ in range(PASSES):
+        start = perf_counter()
+        for lo in range(0, len(queries), size):
+            lists.kneighbors(queries[lo : lo + size])
+        seconds.append(perf_counter() - start)
+    print(f"batches of {size:<3} {len(queries) / min(seconds):>9,.0f}/s")
+
+# %%
 # Quantizers
 # ----------
 #
