@@ -35,6 +35,14 @@ CODED = {"euclidean", "cosine", "inner_product"}  # and others are prepared alik
 # Graphs that differ from those of HNSW by how they are built, and by nothing else.
 ALIKE = ("Vamana", "NSW", "SNG", "DualBranchHNSW")
 
+# Where kernels are plain Python, which takes minutes, one graph and one partition show
+# the kernels of all, and two transformers what these add.
+REPEATED = {
+    *(f"{kind}{what}" for kind in ALIKE for what in ("Neighbors", "Transformer")),
+    *("IVFPQNeighbors", "ScaNNNeighbors", "HNSWTransformer"),
+    *("IVFTransformer", "IVFPQTransformer", "ScaNNTransformer"),
+}
+
 
 def settings():
     """One estimator of every class, and one that does not scan even the fewest rows.
@@ -42,11 +50,11 @@ def settings():
     And, where there are codes, such as search on them.
     """
     for c in classes():
+        if PLAIN and c.__name__ in REPEATED:
+            continue
         if issubclass(c, PartitionNeighbors):
             yield from map(repeatable, in_lists(c))
             continue
-        if PLAIN and c.__name__.startswith(ALIKE[1:]):
-            continue  # plain Python takes minutes, and one of them shows the rest
         params = c().get_params()
         graph = {"exact_threshold": 0} if "exact_threshold" in params else {}
         if graph:
@@ -63,14 +71,14 @@ def settings():
 
 def in_lists(c):
     """Estimators of a class of partitions, which differ by their codes alone."""
-    if PLAIN and c.__name__.startswith(("IVFPQ", "ScaNN")):
-        return  # as above
+    if PLAIN:  # no codes, which test_partitions.py tests then
+        yield c(exact_threshold=0, quantizer=None)
+        return
     yield c(exact_threshold=0, rerank=ALL)
     if c is IVFNeighbors:
         yield c()
         yield c(exact_threshold=0, quantizer=None)
-        if not PLAIN:
-            yield c(exact_threshold=0, quantizer=RaBitQ(n_bits=4), rerank=ALL)
+        yield c(exact_threshold=0, quantizer=RaBitQ(n_bits=4), rerank=ALL)
 
 
 def measured():
