@@ -94,6 +94,7 @@ def test_max_train_draws_rows(make):
     assert not np.array_equal(few.codebooks_, other.codebooks_)
 
 
+@pytest.mark.jit
 def test_threads_do_not_change_the_codebooks(make):
     X = rows(1500, 16)
     with threadpool_limits(1):
