@@ -225,10 +225,11 @@ def propose_codes(codes, queries, keys, filled, bounds, marks, bins):
     views, met = view(codes, n_queries), np.empty(COMPARED, np.uint64)
     look_all(codes, views, queries)
     for first in range(0, n, CODE_BLOCK):
+        last = min(first + CODE_BLOCK, n)
         for q in range(n_queries):
-            for lo in range(first, min(first + CODE_BLOCK, n), COMPARED):
+            for lo in range(first, last, COMPARED):
                 n_met = 0
-                for i in range(lo, min(lo + COMPARED, n)):
+                for i in range(lo, min(lo + COMPARED, last)):
                     met[n_met] = key_of(score(codes, views, q, i), i)
                     n_met += met[n_met] <= bounds[q]
                 if n_met > 0:
