@@ -47,9 +47,9 @@ from sklearn_jin import (
 )
 from sklearn_jin._memory import frozen
 from sklearn_jin.benchmark import counting, load
-from sklearn_jin.build.grow import met
+from sklearn_jin.construction.grow import met
 from sklearn_jin.lid import dimensions, log_sums
-from sklearn_jin.points import ask
+from sklearn_jin.points import encode_queries
 from sklearn_jin.search.layers import visit
 
 parser = argparse.ArgumentParser()
@@ -324,7 +324,10 @@ def visits(index, queries):
         np.add.at(counts, ids[ids >= 0], 1)
 
     prepared, _ = index._ask(queries)
-    asked, rows = frozen(ask(index.points_, prepared)), np.arange(len(queries))
+    asked, rows = (
+        frozen(encode_queries(index.points_, prepared)),
+        np.arange(len(queries)),
+    )
     visit(index.index_, index.points_, asked, rows, beam[0], beam, 1, note)
     return counts
 

@@ -87,7 +87,7 @@ def _plain_prefetch(array, i, lines):
 
 
 @emitted(_plain_prefetch)
-def prefetch(typingctx, array, i, lines):
+def prefetch_lines(typingctx, array, i, lines):
     """Ask for the first ``lines`` cache lines of row ``i`` of ``array``.
 
     Into the second-level cache: the first keeps only about 14 requests in

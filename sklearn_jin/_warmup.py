@@ -42,7 +42,7 @@ def warmup(metric="minkowski", quantizer=None):
 
 def _made_ready(metric, quantizer):
     """Quantizers whose codes an index may search for ``quantizer``."""
-    if quantizer == "auto" and METRICS[effective_metric(metric, 2)].kind == "Raw":
+    if quantizer == "auto" and METRICS[effective_metric(metric, 2)].space == "l2":
         return ScalarQuantizer(4), ScalarQuantizer(8)
     return () if quantizer is None else (quantizer,)
 
@@ -59,7 +59,7 @@ def _indexes(metric, quantizer):
     """Indexes whose kernels are those of all."""
     yield FlatNeighbors()
     yield HNSWNeighbors(exact_threshold=0)
-    if quantizer is None and METRICS[effective_metric(metric, 2)].kind == "Raw":
+    if quantizer is None and METRICS[effective_metric(metric, 2)].space == "l2":
         yield HNSWNeighbors(exact_threshold=0, build="partition")
     if quantizer is not None:
         yield IVFNeighbors(exact_threshold=0)

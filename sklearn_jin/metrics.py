@@ -27,7 +27,7 @@ BLOCK = 8192  # rows prepared at a time
 class Euclidean:
     """``|x - y|``."""
 
-    kind = "Raw"  # the record of sklearn_jin.points.raw that scores its rows
+    space = "l2"  # the record of sklearn_jin.points.raw that scores its rows
     negative = False  # whether distances may be negative
 
     def fit(self, X):
@@ -49,7 +49,7 @@ class Euclidean:
         """Prepared rows, read-only float32 of shape (n_samples, width)."""
         return self._prepare(X, self._columns)
 
-    def ask(self, X):
+    def prepare_queries(self, X):
         """Prepared queries, and the function that finishes their scores.
 
         It takes float64 scores of shape (n, k) to distances; ``rows`` are the
@@ -57,7 +57,7 @@ class Euclidean:
         """
         return self.rows(X), self._finish
 
-    def ask_own(self, rows):
+    def prepare_own(self, rows):
         """The same for the prepared ``rows`` as queries."""
         return rows, self._finish
 
@@ -102,7 +102,7 @@ class SquaredEuclidean(Euclidean):
 class Manhattan(Euclidean):
     """``sum(|x_j - y_j|)``."""
 
-    kind = "Manhattan"
+    space = "l1"
 
     def _finish(self, scores, rows=None):
         return scores / self.scale_
@@ -111,7 +111,7 @@ class Manhattan(Euclidean):
 class Chebyshev(Manhattan):
     """``max(|x_j - y_j|)``."""
 
-    kind = "Chebyshev"
+    space = "linf"
 
 
 class Hellinger(Euclidean):
@@ -146,14 +146,18 @@ class Cosine(Euclidean):
     def width_(self):
         return self.d_ + self.any_zero_
 
-    def ask(self, X):
+    def prepare_queries(self, X):
         queries = self._prepare(X, self._query_columns)
         zero = ~queries.any(axis=1)
         finish = partial(self._finish, zero=zero if zero.any() else None)
         return queries, finish
 
-    def ask_own(self, rows):
-        return self.ask(rows[:, : self.d_]) if self.any_zero_ else (rows, self._finish)
+    def prepare_own(self, rows):
+        return (
+            self.prepare_queries(rows[:, : self.d_])
+            if self.any_zero_
+            else (rows, self._finish)
+        )
 
     def restore(self, rows):
         return rows[:, : self.d_]
@@ -203,7 +207,7 @@ class Correlation(Cosine):
 class InnerProduct(Euclidean):
     """``-<x, y>``: ranks by the largest inner product.  Not a metric, and negative."""
 
-    kind = "Dot"
+    space = "ip"
     negative = True
 
     def fit(self, X):
@@ -212,7 +216,7 @@ class InnerProduct(Euclidean):
         self.scale_ = float(1 / _power_above(_lengths(X).max()))
         return self
 
-    def ask(self, X):
+    def prepare_queries(self, X):
         # Queries are scaled likewise: that ranks alike, and no score is negative.
         powers = self._powers(X)
         queries = self._prepare(X, lambda block: (block / self._powers(block),))
@@ -222,8 +226,8 @@ class InnerProduct(Euclidean):
 
         return queries, finish
 
-    def ask_own(self, rows):
-        return self.ask(self.restore(rows))
+    def prepare_own(self, rows):
+        return self.prepare_queries(self.restore(rows))
 
     def _powers(self, X):
         return _power_above(_lengths(X))[:, None]

@@ -114,7 +114,7 @@ def metrics(index):
     return [
         name
         for name in METRICS
-        if name in served and (not squared or METRICS[name].kind in ("Raw", "Dot"))
+        if name in served and (not squared or METRICS[name].space in ("l2", "ip"))
     ]
 
 

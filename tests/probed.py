@@ -3,12 +3,12 @@
 import numpy as np
 import scored
 
-from sklearn_jin.search.probe import Probe, candidates, route
+from sklearn_jin.search.lists import Probe, candidates, route
 
 
 def asked(index, Q):
     """Queries as the index takes them."""
-    return index._metric.ask(Q)[0]
+    return index._metric.prepare_queries(Q)[0]
 
 
 def labels_of(index):
@@ -54,7 +54,7 @@ def coded(index):
     near = ((rows - centers.astype(np.float32)) / size).astype(np.float32)
     codes = index.quantizer_.encode_residuals(near, rows)
     units = np.eye(d, dtype=np.float32)
-    products = scored.scores_of(index.quantizer_.points(codes, "Dot"), units)[1]
+    products = scored.scores_of(index.quantizer_.points(codes, "ip"), units)[1]
     own, residuals = np.empty(centers.shape), np.empty(centers.shape)
     own[lists.ids], residuals[lists.ids] = centers, -size * products.T
     return own, residuals

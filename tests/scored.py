@@ -8,27 +8,27 @@ from sklearn_jin._jit import kernel
 
 @kernel
 def fill(record, queries, scores, exact):
-    views = points.view(record, 2)
+    scratch = points.new_scratch(record, 2)
     for q in range(len(queries)):
-        points.look(record, views, 1, queries, q)  # not the first of the views
+        points.set_query(record, scratch, 1, queries, q)  # not the first of the views
         for i in range(scores.shape[1]):
-            points.fetch(record, i)
-            scores[q, i] = points.score(record, views, 1, i)
+            points.prefetch(record, i)
+            scores[q, i] = points.score(record, scratch, 1, i)
             exact[q, i] = points.exact(record, queries, q, i)
 
 
 @kernel
 def fill_bounds(record, queries, bounds):
-    views = points.view(record, 1)
+    scratch = points.new_scratch(record, 1)
     for q in range(len(queries)):
-        points.look(record, views, 0, queries, q)
+        points.set_query(record, scratch, 0, queries, q)
         for i in range(bounds.shape[1]):
-            bounds[q, i] = points.lower_bound(record, views, 0, i)
+            bounds[q, i] = points.lower_bound(record, scratch, 0, i)
 
 
 def scores_of(record, Q):
     """Scores (n_queries, n), float32, and exact ones, float64, of a record."""
-    queries = points.ask(record, np.asarray(Q, np.float32))
+    queries = points.encode_queries(record, np.asarray(Q, np.float32))
     scores = np.empty((len(Q), len(record.codes)), np.float32)
     exact = np.empty(scores.shape)
     fill(record, queries, scores, exact)
@@ -36,7 +36,7 @@ def scores_of(record, Q):
 
 
 def bounds_of(record, Q):
-    queries = points.ask(record, np.asarray(Q, np.float32))
+    queries = points.encode_queries(record, np.asarray(Q, np.float32))
     bounds = np.empty((len(Q), len(record.codes)), np.float32)
     fill_bounds(record, queries, bounds)
     return bounds

@@ -223,7 +223,7 @@ def test_an_index_takes_the_place_of_nearest_neighbors(index, digits):
         assert_allclose(ours[0], wanted[0], 1e-5)
 
 
-def ask(index, X):
+def encode_queries(index, X):
     return index.kneighbors(X)
 
 
@@ -231,7 +231,7 @@ def fit_and_ask(index, X):
     return index.fit(X).kneighbors(X)
 
 
-@pytest.mark.parametrize("task", [ask, fit_and_ask])
+@pytest.mark.parametrize("task", [encode_queries, fit_and_ask])
 def test_joblib_workers(index, digits, task):
     X, _ = digits
     expected = index.fit(X).kneighbors(X)

@@ -361,7 +361,11 @@ def test_a_first_fit_that_fails_leaves_nothing(index, X):
 
 
 def test_nothing_is_answered_before_fit(index, Q):
-    for ask in (index.kneighbors, index.radius_neighbors, index.kneighbors_graph):
+    for ask in (
+        index.kneighbors,
+        index.radius_neighbors,
+        index.kneighbors_graph,
+    ):
         with pytest.raises(NotFittedError):
             ask(Q)
 

@@ -45,15 +45,15 @@ def test_an_unknown_mode_is_refused(index, X):
         index.fit(X).kneighbors_graph(mode="bogus")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_kind_of_graph_follows_the_configuration(index, X, kind):
+@pytest.mark.parametrize("space", KINDS)
+def test_the_kind_of_graph_follows_the_configuration(index, X, space):
     if "sparse_interface" not in get_config():
         pytest.skip("scikit-learn before 1.9")
-    with config_context(sparse_interface=kind):
-        assert type(index.fit(X).kneighbors_graph()) is KINDS[kind]
+    with config_context(sparse_interface=space):
+        assert type(index.fit(X).kneighbors_graph()) is KINDS[space]
         if hasattr(index, "transform"):
-            assert type(index.transform(X)) is KINDS[kind]
-            assert type(index.fit_transform(X)) is KINDS[kind]
+            assert type(index.transform(X)) is KINDS[space]
+            assert type(index.fit_transform(X)) is KINDS[space]
 
 
 def test_a_graph_is_of_scipys_matrices_by_default(transformer, X):

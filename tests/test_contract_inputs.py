@@ -115,18 +115,18 @@ def test_queries_that_are_no_numbers_are_refused(index, X, Q, message):
     if Q.shape[-1] == 0:
         message = "X has 0 features|0 feature"
     index.fit(X)
-    for ask in (index.kneighbors, index.radius_neighbors):
+    for encode_queries in (index.kneighbors, index.radius_neighbors):
         with pytest.raises((ValueError, TypeError), match=message):
-            ask(Q)
+            encode_queries(Q)
 
 
 def test_queries_of_another_width_are_refused(index, X, Q):
     name = type(index).__name__
     message = f"X has 7 features, but {name} is expecting 8 features as input"
     index.fit(X)
-    for ask in (index.kneighbors, index.radius_neighbors):
+    for encode_queries in (index.kneighbors, index.radius_neighbors):
         with pytest.raises(ValueError, match=message):
-            ask(Q[:, :7])
+            encode_queries(Q[:, :7])
 
 
 @pytest.mark.parametrize("format", ["csr_matrix", "csr_array", "coo_matrix"])

@@ -12,7 +12,7 @@ LINE = np.arange(20.0)[:, None]
 EXACT = ["euclidean", "manhattan", "chebyshev"]  # on a line of whole numbers
 
 
-def between(every, share):
+def pair_score(every, share):
     """A radius in the middle of a gap: no rounding moves a row across it."""
     ranked = np.unique(every)
     near = ranked[int(share * len(ranked)) :][:50]
@@ -24,7 +24,7 @@ def between(every, share):
 def test_all_rows_within_the_radius_are_found(any_metric, share):
     X, Q = (indexes.rows(n, metric=any_metric.metric) for n in (60, 15))
     every = naive.distances(X, Q, any_metric.metric)
-    radius = between(every, share)
+    radius = pair_score(every, share)
     distances, ids = any_metric.fit(X).radius_neighbors(Q, radius)
     for q in range(15):
         assert_array_equal(np.sort(ids[q]), np.flatnonzero(every[q] <= radius))
@@ -125,7 +125,7 @@ def test_rows_of_zeros_are_found(any_metric):
     X = indexes.rows(metric=any_metric.metric)
     X[::4] = 0
     every = naive.distances(X, X[:9], any_metric.metric)
-    radius = between(every, 0.6)
+    radius = pair_score(every, 0.6)
     ids = any_metric.fit(X).radius_neighbors(X[:9], radius)[1]
     for q in range(9):
         assert_array_equal(np.sort(ids[q]), np.flatnonzero(every[q] <= radius))

@@ -29,7 +29,7 @@ print(sorted(name for name in sys.modules if name.split(".")[0] == "numba"))
 FIT = """
 import numpy as np, os, sklearn_jin
 from sklearn_jin import FlatNeighbors
-import sklearn_jin.build.hnsw, sklearn_jin.search.beam as beam
+import sklearn_jin.construction.hnsw, sklearn_jin.search.beam as beam
 assert sklearn_jin.__file__.startswith(os.getcwd())
 print(FlatNeighbors(n_neighbors=1).fit(np.eye(5)).kneighbors(np.eye(5)[:3])[1].ravel())
 print(getattr(beam.walk, "_cache", None).__class__.__name__)

@@ -72,10 +72,10 @@ def test_large_arrays_outlive_what_they_were_cut_from():
     parts = [aligned_empty(LARGE // 8, 2) for _ in range(3)]
     for value, part in enumerate(parts):
         part[...] = value
-    views = [part[5:, 1] for part in parts]
+    scratch = [part[5:, 1] for part in parts]
     del parts, part
-    for value, view in enumerate(views):
-        assert (view == value).all()
+    for value, new_scratch in enumerate(scratch):
+        assert (new_scratch == value).all()
 
 
 def test_a_system_without_large_pages_has_lines(monkeypatch):
@@ -158,6 +158,6 @@ def test_what_is_mapped_stays_where_it_is(tmp_path):
 
 def test_frozen_is_a_view_that_leaves_the_array_writeable():
     array = np.zeros(3)
-    view = frozen(array)
-    assert np.shares_memory(view, array)
-    assert array.flags.writeable and not view.flags.writeable
+    new_scratch = frozen(array)
+    assert np.shares_memory(new_scratch, array)
+    assert array.flags.writeable and not new_scratch.flags.writeable

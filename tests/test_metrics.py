@@ -20,24 +20,24 @@ def scores(metric, rows, queries):
     """Scores by their definitions, in float64, of prepared rows and queries."""
     gaps = queries[:, None].astype(np.float64) - rows[None]
     return {
-        "Raw": lambda: (gaps**2).sum(axis=2),
-        "Manhattan": lambda: np.abs(gaps).sum(axis=2),
-        "Chebyshev": lambda: np.abs(gaps).max(axis=2),
-        "Dot": lambda: -(queries.astype(np.float64) @ rows.T),
-    }[metric.kind]()
+        "l2": lambda: (gaps**2).sum(axis=2),
+        "l1": lambda: np.abs(gaps).sum(axis=2),
+        "linf": lambda: np.abs(gaps).max(axis=2),
+        "ip": lambda: -(queries.astype(np.float64) @ rows.T),
+    }[metric.space]()
 
 
 def ask(name, X, Q):
     """Distances as the metric finishes them."""
     metric = METRICS[name]().fit(X)
-    queries, finish = metric.ask(Q)
+    queries, finish = metric.prepare_queries(Q)
     return finish(scores(metric, metric.rows(X), queries))
 
 
 def ask_own(name, X):
     metric = METRICS[name]().fit(X)
     rows = metric.rows(X)
-    queries, finish = metric.ask_own(rows)
+    queries, finish = metric.prepare_own(rows)
     return finish(scores(metric, rows, queries))
 
 
@@ -113,7 +113,12 @@ def test_own_rows_are_asked_as_queries_are(name, zeros):
     X[:zeros] = 0
     atol = ROUNDING * size(X, X, name)
     # a distance of 0 is a square root of rounding
-    assert_allclose(ask_own(name, X), ask(name, X, X), 1e-5, np.sqrt(ROUNDING) * atol)
+    assert_allclose(
+        ask_own(name, X),
+        ask(name, X, X),
+        1e-5,
+        np.sqrt(ROUNDING) * atol,
+    )
 
 
 def test_a_row_is_at_distance_zero_from_itself(name):
@@ -152,7 +157,7 @@ def test_some_distances_can_be_finished_without_the_others():
     X, Q = indexes.rows(9, 4, 0), indexes.rows(4, 4, 1)
     X[0], Q[1] = 0, 0
     for metric in (METRICS[name]().fit(X) for name in ("cosine", "inner_product")):
-        queries, finish = metric.ask(Q)
+        queries, finish = metric.prepare_queries(Q)
         every = scores(metric, metric.rows(X), queries)
         some = np.array([3, 1])
         assert_array_equal(finish(every[some], some), finish(every)[some])
@@ -161,7 +166,11 @@ def test_some_distances_can_be_finished_without_the_others():
 def test_cosine_is_the_euclidean_distance_of_unit_rows():
     X, Q = indexes.rows(9, 4, 0), indexes.rows(4, 4, 1)
     units = [part / np.linalg.norm(part, axis=1)[:, None] for part in (X, Q)]
-    assert_allclose(2 * ask("cosine", X, Q), ask("sqeuclidean", *units), 1e-6)
+    assert_allclose(
+        2 * ask("cosine", X, Q),
+        ask("sqeuclidean", *units),
+        1e-6,
+    )
 
 
 def test_the_length_of_a_vector_is_nothing_to_its_cosine():
@@ -174,7 +183,7 @@ def test_negative_numbers_are_refused_by_hellinger():
     with pytest.raises(ValueError, match=r"X holds -0\.5, but metric='hellinger'"):
         METRICS["hellinger"]().fit(X)
     with pytest.raises(ValueError, match=r"X holds -0\.5, but metric='hellinger'"):
-        METRICS["hellinger"]().fit(np.abs(X)).ask(X)
+        METRICS["hellinger"]().fit(np.abs(X)).prepare_queries(X)
 
 
 @pytest.mark.parametrize(

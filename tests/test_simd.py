@@ -101,7 +101,7 @@ def bits_float(bits):
 
 
 @kernel
-def prefetch(array, i, lines):
+def prefetch_lines(array, i, lines):
     _simd.prefetch(array, i, lines)
     return array[i, 0]
 
@@ -528,7 +528,7 @@ def test_scores_of_codes_with_factors_are_compared_with_a_bound(bound):
 
 
 def test_prefetch_may_be_asked_for_more_lines_than_there_are():
-    assert prefetch(rows(3, 4), 2, 16) == rows(3, 4)[2, 0]
+    assert prefetch_lines(rows(3, 4), 2, 16) == rows(3, 4)[2, 0]
 
 
 # Levels, in processes that compile for another CPU

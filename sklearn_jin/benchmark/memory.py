@@ -12,7 +12,7 @@ import numpy as np
 
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import LINE, aligned_empty, frozen
-from sklearn_jin._simd import prefetch
+from sklearn_jin._simd import prefetch_lines
 
 LARGEST = 64 << 20  # bytes that lines are read from, at most
 AHEAD = 64  # lines that are asked for before they are read
@@ -62,9 +62,9 @@ def _read(lines, order):
     """Read ``lines`` in that order; return a sum, so that all must be read."""
     total = np.int64(0)
     for j in range(min(AHEAD, len(order))):
-        prefetch(lines, order[j], 1)
+        prefetch_lines(lines, order[j], 1)
     for j in range(len(order)):
         if j + AHEAD < len(order):
-            prefetch(lines, order[j + AHEAD], 1)
+            prefetch_lines(lines, order[j + AHEAD], 1)
         total += lines[order[j], 0]
     return total

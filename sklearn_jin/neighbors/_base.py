@@ -84,7 +84,7 @@ class Neighbors(
         return self
 
     def _fit(self, X):
-        from sklearn_jin.points import raw
+        from sklearn_jin.points import rows
 
         name = effective_metric(self.metric, self.p)
         if self.metric_params:
@@ -96,15 +96,15 @@ class Neighbors(
         self.effective_metric_, self.effective_metric_params_ = name, {}
         self._metric = metric
         self.n_samples_fit_ = self._n_features_out = len(X)
-        self.points_ = raw.KINDS[metric.kind](metric.rows(X))
-        self.quantizer_, self.codes_, self.slack_ = self._encode(metric)
+        self.points_ = rows.ROWS[metric.space](metric.rows(X))
+        self.quantizer_, self.codes_, self.overestimate_ = self._encode(metric)
         self.index_ = None
         if len(X) > self._exact_rows():
             self._build(partial(watch, self))
         else:
             with watch(self, 0):
                 pass
-        self.points_ = stored(self, metric.kind)
+        self.points_ = stored(self, metric.space)
 
     def kneighbors(self, X=None, n_neighbors=None, return_distance=True):
         """Find the nearest of the fitted rows.
@@ -312,8 +312,8 @@ class Neighbors(
     def _ask(self, X):
         """Prepared queries and the function that finishes scores."""
         if X is None:
-            return self._metric.ask_own(self._rows())
-        return self._metric.ask(self._validate(X))
+            return self._metric.prepare_own(self._rows())
+        return self._metric.prepare_queries(self._validate(X))
 
     def _query(self, queries, k, own=False):
         """Exact scores (n_queries, k), ascending, and ids of ``k`` distinct points.
@@ -340,7 +340,7 @@ class Neighbors(
         if self.codes_ is None or self.codes_ is self.points_:
             return k, np.inf
         if self.rerank == "bound":
-            return min(max(k, most), self.n_samples_fit_), self.slack_
+            return min(max(k, most), self.n_samples_fit_), self.overestimate_
         factor = default_rerank(self) if self.rerank is None else self.rerank
         if not isinstance(factor, Real) or not factor >= 1:
             raise ValueError(

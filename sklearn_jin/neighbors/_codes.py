@@ -44,7 +44,7 @@ def encode(index, metric):
 
 def asked_for(index, metric, quantizer):
     """The ``quantizer``, or None where "auto" can not serve the metric."""
-    if metric.kind in ("Raw", "Dot") or quantizer is None:
+    if metric.space in ("l2", "ip") or quantizer is None:
         return quantizer
     if quantizer == "auto":
         return None
@@ -66,7 +66,7 @@ def _chosen(index, metric):
     and of 8 bits, or none, where neighbours differ by so little that more than
     ``CROWDED`` candidates a neighbour would have to be scored exactly.
     """
-    if metric.kind == "Dot":
+    if metric.space == "ip":
         return _encoded(index, metric, ScalarQuantizer(8))
     scores, _ = near = _near(index, CROWDED * NEAR + 1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -84,11 +84,11 @@ def _encoded(index, metric, quantizer, near=None):
     if "random_state" in quantizer.get_params() and quantizer.random_state is None:
         quantizer.set_params(random_state=index.random_state)
     rows = index.points_.X[:, : metric.width_]
-    codes = quantizer.points(quantizer.fit_transform(rows), metric.kind)
-    if metric.kind == "Dot":
+    codes = quantizer.points(quantizer.fit_transform(rows), metric.space)
+    if metric.space == "ip":
         return quantizer, codes, np.inf
     near = _near(index, CROWDED * NEAR + 1) if near is None else near
-    return quantizer, codes, _slack(index, codes, *near)
+    return quantizer, codes, _overestimate(index, codes, *near)
 
 
 def _some(index):
@@ -105,16 +105,16 @@ def _near(index, k):
     return scan(index.points_, _some(index), k, count_threads(index.n_jobs))
 
 
-def _slack(index, codes, scores, ids):
+def _overestimate(index, codes, scores, ids):
     """How many times its exact score the estimate of a neighbour is, at most.
 
     ``SURE`` of those found for some rows are within it.
     """
-    from sklearn_jin.points import ask
+    from sklearn_jin.points import encode_queries
     from sklearn_jin.search.rerank import estimate
 
     estimates = np.empty(ids.shape, np.float32)
-    estimate(codes, frozen(ask(codes, _some(index))), ids, estimates)
+    estimate(codes, frozen(encode_queries(codes, _some(index))), ids, estimates)
     scores, estimates = scores[:, : NEAR + 1], estimates[:, : NEAR + 1]
     others = scores > 0
     if not others.any():
@@ -162,5 +162,5 @@ def default_rerank(index):
     small error.
     """
     bits = 8 * index.quantizer_.n_bytes_ / index._metric.width_
-    short = [24, 16] if index._metric.kind == "Dot" else [16, 8]
+    short = [24, 16] if index._metric.space == "ip" else [16, 8]
     return np.interp(bits, [1, 2, 4, 6, 8], [*short, 4, 2, 1.5])

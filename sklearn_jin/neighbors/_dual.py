@@ -165,14 +165,14 @@ class DualBranchHNSWNeighbors(GraphNeighbors):
         super()._fit(X)
 
     def _plan(self, rng):
-        from sklearn_jin.build import hnsw
+        from sklearn_jin.construction import hnsw
 
         alpha = default_alpha(self)
         return hnsw.plan(self.n_samples_fit_, self.M, self.ef_construction, alpha)
 
     def _grow(self, rng, progress):
-        from sklearn_jin.build import dual
-        from sklearn_jin.build.grow import grow
+        from sklearn_jin.construction import dual
+        from sklearn_jin.construction.grow import grow
 
         n, n_threads = self.n_samples_fit_, count_threads(self.n_jobs)
         self.lid_, radius = self._local_dimensions(rng, n_threads)
@@ -192,17 +192,17 @@ class DualBranchHNSWNeighbors(GraphNeighbors):
 
     def _local_dimensions(self, rng, n_threads):
         """Those of all rows; and the mean score of a neighbour."""
-        from sklearn_jin.build.dual import LID_RECALL, LISTED
-        from sklearn_jin.build.knn import nearest
-        from sklearn_jin.points.raw import Raw
+        from sklearn_jin.construction.dual import LID_RECALL, LISTED
+        from sklearn_jin.construction.knn import nearest
+        from sklearn_jin.points.rows import RowsL2
 
         n = self.n_samples_fit_
         k = min(LISTED, n - 1)
         if k < 1:
             return np.full(n, np.nan), -1.0
-        scores, _, _ = nearest(Raw(self.points_.X), k, LID_RECALL, rng, n_threads)
+        scores, _, _ = nearest(RowsL2(self.points_.X), k, LID_RECALL, rng, n_threads)
         distances = np.sqrt(scores[:, 1:])
-        squared = self._metric.kind == "Raw"  # else there are no bridges
+        squared = self._metric.space == "l2"  # else there are no bridges
         radius = float(distances.mean() ** 2) if squared else -1.0
         return dimensions(*log_sums(distances)), radius
 

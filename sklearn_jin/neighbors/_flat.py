@@ -128,21 +128,21 @@ class FlatNeighbors(Neighbors):
         return self.n_samples_fit_ if self.codes_ is None else 0
 
     def _build(self, progress):
-        from sklearn_jin.search import tables
+        from sklearn_jin.search import fastscan
 
         if self.store_vectors is not False:
-            self.index_ = tables.block(self.codes_)
+            self.index_ = fastscan.block(self.codes_)
         if self.index_ is not None:
             self.codes_ = self.index_.points
         with progress(0):
             pass
 
     def _search(self, queries, k, n_threads):
-        from sklearn_jin.search import tables
+        from sklearn_jin.search import fastscan
 
-        n, (rerank, slack) = self.n_samples_fit_, self._rerank_of_scan(k)
-        return tables.search(
-            self.index_, n, self.points_, queries, k, rerank, slack, n_threads
+        n, (rerank, overestimate) = self.n_samples_fit_, self._rerank_of_scan(k)
+        return fastscan.search(
+            self.index_, n, self.points_, queries, k, rerank, overestimate, n_threads
         )
 
     def _scan(self, queries, k, n_threads):
@@ -150,9 +150,9 @@ class FlatNeighbors(Neighbors):
             return super()._scan(queries, k, n_threads)
         from sklearn_jin.search.scan import scan_codes
 
-        rerank, slack = self._rerank_of_scan(k)
+        rerank, overestimate = self._rerank_of_scan(k)
         return scan_codes(
-            self.codes_, self.points_, queries, k, rerank, slack, n_threads
+            self.codes_, self.points_, queries, k, rerank, overestimate, n_threads
         )
 
     def _rerank_of_scan(self, k):

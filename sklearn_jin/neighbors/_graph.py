@@ -53,21 +53,21 @@ class GraphNeighbors(Neighbors):
         self._learn_spread(rng)
 
     def _plan(self, rng):
-        """What the graph shall be: a :class:`sklearn_jin.build.grow.Plan`."""
+        """What the graph shall be: a :class:`sklearn_jin.construction.grow.Plan`."""
         raise NotImplementedError
 
     def _order(self, rng, plan):
         """Rows in the order of insertion; the first is the entry of the graph."""
-        from sklearn_jin.build.grow import entry_first
-        from sklearn_jin.points import arrange
+        from sklearn_jin.construction.grow import entry_first
+        from sklearn_jin.points import insertion_order
 
         order = rng.permutation(self.n_samples_fit_).astype(np.int32)
-        order = arrange(self.points_, order)
+        order = insertion_order(self.points_, order)
         return entry_first(self.points_, order) if plan.is_flat else order
 
     def _grow(self, rng, progress):
         """Set ``index_`` and ``n_unreachable_``."""
-        from sklearn_jin.build.grow import grow
+        from sklearn_jin.construction.grow import grow
 
         plan = self._plan(rng)
         order = self._order(rng, plan)
@@ -78,7 +78,7 @@ class GraphNeighbors(Neighbors):
 
     def _by_partition(self):
         """Whether rows are linked by lists of near neighbours, or else inserted."""
-        can = self._metric.kind in ("Raw", "Dot")
+        can = self._metric.space in ("l2", "ip")
         if self.build == "partition" and not can:
             raise ValueError(
                 f"build='partition' compares rows by products, which does not serve "
@@ -103,21 +103,21 @@ class GraphNeighbors(Neighbors):
         from sklearn_jin.search import layers
 
         ef, beam = self._beam(k)
-        rerank, slack = self._rerank(k, ef)
+        rerank, overestimate = self._rerank(k, ef)
         return layers.search(
             self.index_, self._searched(), self.points_, queries, k, beam, rerank,
-            slack, n_threads,
+            overestimate, n_threads,
         )  # fmt: skip
 
     def _search_own(self, queries, k, n_threads):
         from sklearn_jin.search import layers
 
         ef, beam = self._beam(k)
-        rerank, slack = self._rerank(k, ef)
+        rerank, overestimate = self._rerank(k, ef)
         order = np.arange(self.n_samples_fit_, dtype=np.int32)
         return layers.search_own(
             self.index_.neighbors, self._searched(), self.points_, queries, order, k,
-            beam, rerank, slack, n_threads, self.index_.copies,
+            beam, rerank, overestimate, n_threads, self.index_.copies,
         )  # fmt: skip
 
     def _beam(self, k):

@@ -209,7 +209,7 @@ class HNSWNeighbors(GraphNeighbors):
         self.verbose = verbose
 
     def _plan(self, rng):
-        from sklearn_jin.build import hnsw
+        from sklearn_jin.construction import hnsw
 
         alpha = default_alpha(self)
         return hnsw.plan(self.n_samples_fit_, self.M, self.ef_construction, alpha)

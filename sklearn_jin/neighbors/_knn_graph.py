@@ -12,7 +12,7 @@ from sklearn_jin.neighbors._base import NeighborsTransformer
 from sklearn_jin.neighbors._codes import CODED
 from sklearn_jin.neighbors._flat import FlatNeighbors
 
-SERVED = {name for name, metric in METRICS.items() if metric.kind == "Raw"}
+SERVED = {name for name, metric in METRICS.items() if metric.space == "l2"}
 
 
 class KNNGraphTransformer(NeighborsTransformer, FlatNeighbors):
@@ -140,7 +140,7 @@ class KNNGraphTransformer(NeighborsTransformer, FlatNeighbors):
     def _query(self, queries, k, own=False):
         if not own or self.n_samples_fit_ <= max(k, self.exact_threshold):
             return super()._query(queries, k, own)
-        from sklearn_jin.build.knn import nearest
+        from sklearn_jin.construction.knn import nearest
 
         rng = check_random_state(self.random_state)
         n_threads = count_threads(self.n_jobs)

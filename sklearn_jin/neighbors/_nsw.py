@@ -151,7 +151,7 @@ class NSWNeighbors(GraphNeighbors):
         self.verbose = verbose
 
     def _plan(self, rng):
-        from sklearn_jin.build import nsw
+        from sklearn_jin.construction import nsw
 
         return nsw.plan(
             self.n_samples_fit_, self.M, self.ef_construction, default_alpha(self)

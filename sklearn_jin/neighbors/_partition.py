@@ -70,7 +70,7 @@ class PartitionNeighbors(Neighbors):
         return None, None, np.inf  # codes are of residuals: see _build
 
     def _build(self, progress):
-        from sklearn_jin.build.partition import divide
+        from sklearn_jin.construction.partition import divide
 
         rng = check_random_state(self.random_state)
         n_threads = count_threads(self.n_jobs)
@@ -117,7 +117,7 @@ class PartitionNeighbors(Neighbors):
 
         That is the share of neighbours of some rows that are among the candidates.
         """
-        from sklearn_jin.build.partition import build_lists
+        from sklearn_jin.construction.partition import build_lists
 
         if quantizer is not None:
             quantizer = clone(quantizer)
@@ -128,17 +128,17 @@ class PartitionNeighbors(Neighbors):
         self.index_ = build_lists(
             self.points_, division, n_threads, rng, quantizer, most
         )
-        self.quantizer_, self.codes_, self.slack_ = quantizer, None, np.inf
+        self.quantizer_, self.codes_, self.overestimate_ = quantizer, None, np.inf
         if quantizer is None:
             return 1.0
         codes = self.index_.codes
         codes = getattr(codes, "points", codes)
         self.codes_ = codes._replace(codes=codes.codes[:0])
-        return self._learn_slack(rng)
+        return self._learn_overestimate(rng)
 
-    def _learn_slack(self, rng):
+    def _learn_overestimate(self, rng):
         """Learn how far estimates of neighbours are off; tell how many are found."""
-        from sklearn_jin.search.probe import Probe, candidates
+        from sklearn_jin.search.lists import Probe, candidates
         from sklearn_jin.search.scan import scan
 
         n, n_threads = self.n_samples_fit_, count_threads(self.n_jobs)
@@ -152,9 +152,9 @@ class PartitionNeighbors(Neighbors):
         row, near, place = np.nonzero(same)
         exact = scores[row, near + own]
         some = exact > 0
-        if self._metric.kind != "Dot" and some.any():
+        if self._metric.space != "ip" and some.any():
             ratios = estimates[row, place][some] / exact[some]
-            self.slack_ = float(np.quantile(ratios, SURE))
+            self.overestimate_ = float(np.quantile(ratios, SURE))
         return held
 
     def _asked(self, rng):
@@ -163,9 +163,9 @@ class PartitionNeighbors(Neighbors):
         They are some of the rows, or for inner products, whose queries may be unlike
         all rows, directions.
         """
-        from sklearn_jin.build.kmeans import sample
+        from sklearn_jin.construction.kmeans import sample
 
-        if self._metric.kind != "Dot":
+        if self._metric.space != "ip":
             return sample(self.points_.X, SAMPLE, rng), 1
         asked = np.zeros((SAMPLE, self.points_.X.shape[1]), np.float32)
         directions = rng.standard_normal((SAMPLE, self._metric.width_))
@@ -189,7 +189,7 @@ class PartitionNeighbors(Neighbors):
     # Search.
 
     def _search(self, queries, k, n_threads):
-        from sklearn_jin.search.probe import search
+        from sklearn_jin.search.lists import search
 
         probe, short = self._probe(k), np.arange(len(queries))
         scores, ids = np.empty((len(queries), k)), np.empty((len(queries), k), np.int64)
@@ -206,19 +206,23 @@ class PartitionNeighbors(Neighbors):
 
     def _probe(self, k):
         """How a search for ``k`` neighbours goes about it."""
-        from sklearn_jin.search.probe import Probe
+        from sklearn_jin.search.lists import Probe
 
         n, n_probes = self.n_samples_fit_, self._check_probes()
         widest = WIDEST_RERANK * k if self.rerank == "bound" else n
-        room, slack = self._rerank(k, widest)
+        room, overestimate = self._rerank(k, widest)
         if self.codes_ is None:
             room = k + BEYOND
         room = min(room, n) * self._copies
         # Few cells tell little, and all of them are to miss nothing.
         adaptive = self.adaptive and len(self.index_.growth) > n_probes
         # Bounds are estimates, which may be off by the slack.
-        margin = max(1.0, self.slack_) if np.isfinite(self.slack_) else 1.0
-        return Probe(n_probes, adaptive, room, slack, self.rerank == "bound", margin)
+        margin = (
+            max(1.0, self.overestimate_) if np.isfinite(self.overestimate_) else 1.0
+        )
+        return Probe(
+            n_probes, adaptive, room, overestimate, self.rerank == "bound", margin
+        )
 
     def _check_probes(self):
         if self.n_probes is None:

@@ -166,7 +166,7 @@ class SNGNeighbors(GraphNeighbors):
         super()._fit(X)
 
     def _plan(self, rng):
-        from sklearn_jin.build import sng
+        from sklearn_jin.construction import sng
 
         if self.max_degree == "auto":
             self.mean_degree_reference_, self.n_reference_ = sng.reference_degree(

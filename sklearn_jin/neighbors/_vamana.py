@@ -148,7 +148,7 @@ class VamanaNeighbors(GraphNeighbors):
         self.verbose = verbose
 
     def _plan(self, rng):
-        from sklearn_jin.build import vamana
+        from sklearn_jin.construction import vamana
 
         return vamana.plan(
             self.n_samples_fit_, self.max_degree, self.search_list_size, self.alpha

@@ -25,44 +25,44 @@ def _unknown(points, function):
 
 
 @singledispatch
-def view(points, n):
+def new_scratch(points, n):
     """Room for what ``score`` needs of ``n`` queries at a time."""
     _unknown(points, "view")
 
 
 @singledispatch
-def look(points, views, v, queries, q):
+def set_query(points, scratch, v, queries, q):
     """Make row ``q`` of ``queries`` the query of view ``v``."""
     _unknown(points, "look")
 
 
 @singledispatch
-def score(points, views, v, i):
+def score(points, scratch, v, i):
     """Score of stored point ``i`` for the query of view ``v``, float32."""
     _unknown(points, "score")
 
 
 @singledispatch
-def lower_bound(points, views, v, i):
+def lower_bound(points, scratch, v, i):
     """What the true score of point ``i`` is hardly ever below, where it is known."""
     _unknown(points, "lower_bound")
 
 
 @singledispatch
-def score_many(points, views, v, ids, start, n, scores):
+def score_many(points, scratch, v, ids, start, n, scores):
     """Fill ``scores[:n]`` for points ``ids[start : start + n]``, fetched before."""
     for j in range(n):
-        scores[j] = score(points, views, v, ids[start + j])
+        scores[j] = score(points, scratch, v, ids[start + j])
 
 
 @singledispatch
-def fetch(points, i):
+def prefetch(points, i):
     """Ask the memory for all that ``score`` will read of point ``i``."""
     _unknown(points, "fetch")
 
 
 @singledispatch
-def between(points, i, j):
+def pair_score(points, i, j):
     """Score of stored points ``i`` and ``j``, float32."""
     _unknown(points, "between")
 
@@ -74,19 +74,19 @@ def exact(points, queries, q, i):
 
 
 @singledispatch
-def take(points, ids):
+def subset(points, ids):
     """The points ``ids`` as points of the same kind.  Never compiled."""
     _unknown(points, "take")
 
 
 @singledispatch
-def ask(points, queries):
-    """Prepared ``queries`` as ``look`` and ``exact`` take them.  Never compiled."""
+def encode_queries(points, queries):
+    """Prepared ``queries`` as ``set_query`` and ``exact`` take them.  Never compiled."""
     return queries
 
 
 @singledispatch
-def nibbles(points):
+def fastscan_codes(points):
     """Bytes (n, n_bytes) whose halves have tables, and factors (2, n) or None.
 
     None where codes are not such.  Never compiled, as is the next.
@@ -95,7 +95,7 @@ def nibbles(points):
 
 
 @singledispatch
-def tables(points, queries):
+def fastscan_tables(points, queries):
     """Tables (n_queries, n_bytes, 2, 16), ``outer``, ``inner`` and ``far``.
 
     Of a code, ``sum`` being that of what its nibbles choose from the tables of
@@ -112,46 +112,46 @@ def spaces(points):
 
 
 @singledispatch
-def arrange(points, order):
+def insertion_order(points, order):
     """``order`` of insertion into a graph, as suits the points.  Never compiled."""
     return order
 
 
 # Numba picks what plain Python picks: the function registered for the type.
 # Inlined, for a record of arrays is dear to pass to a function 10 ns long.
-@overload(view, **HOW)
-def _compiled_view(points, n):
-    return view.dispatch(points.instance_class)
+@overload(new_scratch, **HOW)
+def _compiled_new_scratch(points, n):
+    return new_scratch.dispatch(points.instance_class)
 
 
-@overload(look, **HOW)
-def _compiled_look(points, views, v, queries, q):
-    return look.dispatch(points.instance_class)
+@overload(set_query, **HOW)
+def _compiled_set_query(points, scratch, v, queries, q):
+    return set_query.dispatch(points.instance_class)
 
 
 @overload(score, **HOW)
-def _compiled_score(points, views, v, i):
+def _compiled_score(points, scratch, v, i):
     return score.dispatch(points.instance_class)
 
 
 @overload(lower_bound, **HOW)
-def _compiled_lower_bound(points, views, v, i):
+def _compiled_lower_bound(points, scratch, v, i):
     return lower_bound.dispatch(points.instance_class)
 
 
 @overload(score_many, **HOW)
-def _compiled_score_many(points, views, v, ids, start, n, scores):
+def _compiled_score_many(points, scratch, v, ids, start, n, scores):
     return score_many.dispatch(points.instance_class)
 
 
-@overload(fetch, **HOW)
-def _compiled_fetch(points, i):
-    return fetch.dispatch(points.instance_class)
+@overload(prefetch, **HOW)
+def _compiled_prefetch(points, i):
+    return prefetch.dispatch(points.instance_class)
 
 
-@overload(between, **HOW)
-def _compiled_between(points, i, j):
-    return between.dispatch(points.instance_class)
+@overload(pair_score, **HOW)
+def _compiled_pair_score(points, i, j):
+    return pair_score.dispatch(points.instance_class)
 
 
 @overload(exact, **HOW)

@@ -6,8 +6,16 @@ import numpy as np
 
 from sklearn_jin._memory import aligned_codes, frozen
 from sklearn_jin._simd import differing_bits
-from sklearn_jin.points import ask, exact, fetch, look, score, take, view
-from sklearn_jin.points.codes import fetch_codes, take_codes
+from sklearn_jin.points import (
+    encode_queries,
+    exact,
+    new_scratch,
+    prefetch,
+    score,
+    set_query,
+    subset,
+)
+from sklearn_jin.points.codes import prefetch_codes, subset_codes
 from sklearn_jin.points.planes import pack
 
 
@@ -23,32 +31,32 @@ def bits(codes, center):
     return Bits(aligned_codes(codes), frozen(np.asarray(center, np.float32)))
 
 
-@ask.register(Bits)
-def ask_bits(points, queries):
+@encode_queries.register(Bits)
+def encode_queries_bits(points, queries):
     packed = pack(queries[:, : len(points.center)] > points.center, 1)
     asked = np.zeros((len(queries), points.codes.shape[1]), np.uint8)
     asked[:, : packed.shape[1]] = packed
     return frozen(asked)
 
 
-take.register(Bits, take_codes)
-fetch.register(Bits, fetch_codes)
+subset.register(Bits, subset_codes)
+prefetch.register(Bits, prefetch_codes)
 
 
-@view.register(Bits)
-def view_bits(points, n):
+@new_scratch.register(Bits)
+def scratch_bits(points, n):
     return np.zeros((n, points.codes.shape[1]), np.uint8)
 
 
-@look.register(Bits)
-def look_bits(points, views, v, queries, q):
+@set_query.register(Bits)
+def set_query_bits(points, scratch, v, queries, q):
     for j in range(queries.shape[1]):
-        views[v, j] = queries[q, j]
+        scratch[v, j] = queries[q, j]
 
 
 @score.register(Bits)
-def score_bits(points, views, v, i):
-    return np.float32(differing_bits(points.codes, i, views, v))
+def score_bits(points, scratch, v, i):
+    return np.float32(differing_bits(points.codes, i, scratch, v))
 
 
 @exact.register(Bits)

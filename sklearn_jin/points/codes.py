@@ -2,20 +2,20 @@
 
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import LINE, aligned_codes
-from sklearn_jin._simd import prefetch
-from sklearn_jin.points import look
+from sklearn_jin._simd import prefetch_lines
+from sklearn_jin.points import set_query
 
 
-def take_codes(points, ids):
+def subset_codes(points, ids):
     return points._replace(codes=aligned_codes(points.codes[ids]))
 
 
-def fetch_codes(points, i):
-    prefetch(points.codes, i, (points.codes.shape[1] + LINE - 1) // LINE)
+def prefetch_codes(points, i):
+    prefetch_lines(points.codes, i, (points.codes.shape[1] + LINE - 1) // LINE)
 
 
 @kernel
-def look_all(points, views, queries):
+def set_queries(points, scratch, queries):
     """Make each of ``queries`` the query of the view of its number."""
     for q in range(len(queries)):
-        look(points, views, q, queries, q)
+        set_query(points, scratch, q, queries, q)

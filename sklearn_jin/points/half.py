@@ -6,33 +6,33 @@ import numpy as np
 
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import LINE, frozen
-from sklearn_jin._simd import bits_float, prefetch
-from sklearn_jin.points import exact, fetch, take
+from sklearn_jin._simd import bits_float, prefetch_lines
+from sklearn_jin.points import exact, prefetch, subset
 
 LARGEST = 2.0**15  # numbers are brought below it by a power of two
 REBIASED = np.float32(2.0**112)  # the exponents of the two formats differ by 112
 
 
-class Half(NamedTuple):
+class HalfL2(NamedTuple):
     """Rows under squared L2."""
 
     H: np.ndarray  # (n, width) uint16: bits of float16 numbers
     scale: np.ndarray  # (1,) float32: a power of two, times the numbers
 
 
-class HalfDot(NamedTuple):
+class HalfIP(NamedTuple):
     """Rows under minus the inner product."""
 
     H: np.ndarray  # as in Half
     scale: np.ndarray
 
 
-def half(X, kind="Raw"):
+def half(X, space="l2"):
     """The record of float32 rows."""
     most = max(float(np.abs(X).max()), np.finfo(np.float32).tiny)
     scale = np.float32(2.0 ** np.ceil(np.log2(most / LARGEST)))
     H = (X / scale).astype(np.float16).view(np.uint16)
-    return {"Raw": Half, "Dot": HalfDot}[kind](frozen(H), frozen(np.array([scale])))
+    return {"l2": HalfL2, "ip": HalfIP}[space](frozen(H), frozen(np.array([scale])))
 
 
 def whole(points):
@@ -47,7 +47,7 @@ def half_float(bits):
     return -size if bits & 0x8000 else size
 
 
-@exact.register(Half)
+@exact.register(HalfL2)
 def exact_l2(points, queries, q, i):
     total, scale = 0.0, points.scale[0]
     for j in range(points.H.shape[1]):
@@ -56,22 +56,22 @@ def exact_l2(points, queries, q, i):
     return total
 
 
-@exact.register(HalfDot)
-def exact_dot(points, queries, q, i):
+@exact.register(HalfIP)
+def exact_ip(points, queries, q, i):
     total, scale = 0.0, points.scale[0]
     for j in range(points.H.shape[1]):
         total -= np.float64(queries[q, j]) * scale * half_float(points.H[i, j])
     return total
 
 
-def fetch_half(points, i):
-    prefetch(points.H, i, (2 * points.H.shape[1] + LINE - 1) // LINE)
+def prefetch_half(points, i):
+    prefetch_lines(points.H, i, (2 * points.H.shape[1] + LINE - 1) // LINE)
 
 
-def take_half(points, ids):
+def subset_half(points, ids):
     return points._replace(H=frozen(points.H[ids]))
 
 
-for kind in (Half, HalfDot):
-    fetch.register(kind, fetch_half)
-    take.register(kind, take_half)
+for kind in (HalfL2, HalfIP):
+    prefetch.register(kind, prefetch_half)
+    subset.register(kind, subset_half)

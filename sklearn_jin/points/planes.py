@@ -1,7 +1,7 @@
 """Codes of a few bits a number, each row with its own factors.
 
 A code stands for ``y = c - middle`` in a space that queries are brought to by
-``ask``: there the score is ``add + scale <y, z> + const(query)``, where ``z``
+``encode_queries``: there the score is ``add + scale <y, z> + const(query)``, where ``z``
 is the query.  What the numbers, their bits, the factors and the space are, is
 the quantizer's choice: RaBitQ, SAQ, scalar, binary and ternary codes are all
 scored by the kernels of this file.
@@ -25,26 +25,26 @@ from sklearn_jin._simd import (
     products8,
 )
 from sklearn_jin.points import (
-    ask,
+    encode_queries,
     exact,
-    fetch,
-    look,
+    fastscan_codes,
+    fastscan_tables,
     lower_bound,
-    nibbles,
+    new_scratch,
+    prefetch,
     score,
     score_many,
-    tables,
-    take,
-    view,
+    set_query,
+    subset,
 )
-from sklearn_jin.points.codes import fetch_codes, take_codes
+from sklearn_jin.points.codes import prefetch_codes, subset_codes
 from sklearn_jin.points.rotation import multiply, rotate
 
 TOP = 32767  # of a query as 16-bit integers
 FLOAT = 4  # bytes
 
 
-class Planes(NamedTuple):
+class PlanesL2(NamedTuple):
     """Rows whose score estimates the squared L2 distance."""
 
     codes: np.ndarray  # (n, stride) uint8: the planes, then the factors
@@ -59,7 +59,7 @@ class Planes(NamedTuple):
     weights: np.ndarray  # (D,) float32: times the turned query; (0,) for none
 
 
-class PlanesDot(NamedTuple):
+class PlanesIP(NamedTuple):
     """Rows whose score estimates two less the inner product; fields as in Planes."""
 
     codes: np.ndarray
@@ -131,7 +131,7 @@ def plane_bytes(d, bits):
     return sum(-(-d * plane // 8) for plane in split_bits(bits))
 
 
-def planes(codes, segments, center, kind="Raw", factors=(-1, -1, -1), **learned):
+def planes(codes, segments, center, space="l2", factors=(-1, -1, -1), **learned):
     """The record of compact ``codes`` (n, n_bytes).
 
     ``segments`` are pairs (numbers, bits), whose planes follow each other in a
@@ -151,7 +151,7 @@ def planes(codes, segments, center, kind="Raw", factors=(-1, -1, -1), **learned)
         **learned,
         "center": center,
     }
-    return {"Raw": Planes, "Dot": PlanesDot}[kind](
+    return {"l2": PlanesL2, "ip": PlanesIP}[space](
         codes=aligned_codes(codes, reach),
         layout=frozen(np.array(layout, np.int64)),
         factors=frozen(np.array(factors, np.int64)),
@@ -187,28 +187,28 @@ def turn_queries(points, rows):
 
 
 def weigh(points, rows, constants):
-    """Queries for ``look``: numbers in the codes' space, norm, constant."""
+    """Queries for ``set_query``: numbers in the codes' space, norm, constant."""
     norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
     if points.weights.size:
         rows = rows * points.weights
     return frozen(np.hstack([rows, norms, constants[:, None]]).astype(np.float32))
 
 
-@ask.register(Planes)
-def ask_l2(points, queries):
+@encode_queries.register(PlanesL2)
+def encode_queries_l2(points, queries):
     rows = queries[:, : len(points.center)] - points.center
     constants = np.einsum("ij,ij->i", rows, rows)
     return weigh(points, turn_queries(points, rows), constants)
 
 
-@ask.register(PlanesDot)
-def ask_dot(points, queries):
+@encode_queries.register(PlanesIP)
+def encode_queries_ip(points, queries):
     rows = np.ascontiguousarray(queries[:, : len(points.center)])
     constants = 2 - np.einsum("ij,j->i", rows, points.center)
     return weigh(points, turn_queries(points, rows), constants)
 
 
-def view_planes(points, n):
+def scratch_planes(points, n):
     last = points.layout[-1]
     width = last[TO] + last[WORDS] * (16 // last[BITS])
     return (
@@ -217,9 +217,9 @@ def view_planes(points, n):
     )
 
 
-def look_planes(points, views, v, queries, q):
+def set_query_planes(points, scratch, v, queries, q):
     # As integers, whose products with a field of 8 bits add up within 32 bits.
-    numbers, terms = views
+    numbers, terms = scratch
     D = queries.shape[1] - 2
     largest = np.float32(0)
     for j in range(D):
@@ -256,8 +256,8 @@ def plane_products(codes, i, bits, at, words, numbers, v, to):
     return products8(codes, i, at, words, numbers, v, to)
 
 
-def score_planes(points, views, v, i):
-    numbers, terms = views
+def score_planes(points, scratch, v, i):
+    numbers, terms = scratch
     add, scales = points.factors[0], points.factors[1]
     estimate = terms[v, 0]
     if add >= 0:
@@ -277,9 +277,9 @@ def score_planes(points, views, v, i):
     return max(estimate, np.float32(0))
 
 
-def score_many_planes(points, views, v, ids, start, n, scores):
+def score_many_planes(points, scratch, v, ids, start, n, scores):
     # Plane by plane, so that what a plane is like is looked up once.
-    numbers, terms = views
+    numbers, terms = scratch
     codes, add, scales = points.codes, points.factors[0], points.factors[1]
     for j in range(n):
         scores[j] = terms[v, 0]
@@ -301,12 +301,12 @@ def score_many_planes(points, views, v, ids, start, n, scores):
         scores[j] = max(scores[j], np.float32(0))
 
 
-def lower_bound_planes(points, views, v, i):
-    estimate = score(points, views, v, i)
+def lower_bound_planes(points, scratch, v, i):
+    estimate = score(points, scratch, v, i)
     if points.factors[2] < 0:
         return estimate
     gap = float_at(points.codes, i, points.factors[2]) * points.scales[0]
-    gap *= views[1][v, 2]
+    gap *= scratch[1][v, 2]
     return max(estimate - gap, np.float32(0))
 
 
@@ -338,18 +338,18 @@ def exact_planes(points, queries, q, i):
     return estimate
 
 
-@exact.register(Planes)
+@exact.register(PlanesL2)
 def exact_l2(points, queries, q, i):
     return max(exact_planes(points, queries, q, i), 0.0)
 
 
-@exact.register(PlanesDot)
-def exact_dot(points, queries, q, i):
+@exact.register(PlanesIP)
+def exact_ip(points, queries, q, i):
     """Minus the inner product, as of raw rows."""
     return exact_planes(points, queries, q, i) - 2.0
 
 
-def planes_nibbles(points):
+def fastscan_codes_planes(points):
     """Bytes of the planes, unless one has fields of 8 bits or scales differ."""
     layout, n = points.layout, len(points.codes)
     if len(points.middles) > 1 or (layout[:, BITS] == 8).any():
@@ -371,7 +371,7 @@ def float_column(codes, at):
     return np.ascontiguousarray(codes[:, at : at + FLOAT]).view(np.float32)[:, 0]
 
 
-def planes_tables(points, queries):
+def fastscan_tables_planes(points, queries):
     n, D = len(queries), points.layout[0, NUMBERS]
     numbers, outer = queries[:, :D], queries[:, -1].copy()
     parts = []
@@ -388,13 +388,13 @@ def planes_tables(points, queries):
     return entries, outer, -points.middles[0] * numbers.sum(axis=1), np.inf
 
 
-for kind in (Planes, PlanesDot):
-    nibbles.register(kind, planes_nibbles)
-    tables.register(kind, planes_tables)
-    take.register(kind, take_codes)
-    fetch.register(kind, fetch_codes)
-    view.register(kind, view_planes)
-    look.register(kind, look_planes)
+for kind in (PlanesL2, PlanesIP):
+    fastscan_codes.register(kind, fastscan_codes_planes)
+    fastscan_tables.register(kind, fastscan_tables_planes)
+    subset.register(kind, subset_codes)
+    prefetch.register(kind, prefetch_codes)
+    new_scratch.register(kind, scratch_planes)
+    set_query.register(kind, set_query_planes)
     score.register(kind, score_planes)
     score_many.register(kind, score_many_planes)
     lower_bound.register(kind, lower_bound_planes)

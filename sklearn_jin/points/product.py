@@ -15,23 +15,23 @@ import numpy as np
 from sklearn_jin._jit import kernel, piece
 from sklearn_jin._memory import frozen
 from sklearn_jin.points import (
-    ask,
+    encode_queries,
     exact,
-    fetch,
-    look,
-    nibbles,
+    fastscan_codes,
+    fastscan_tables,
+    new_scratch,
+    prefetch,
     score,
-    tables,
-    take,
-    view,
+    set_query,
+    subset,
 )
-from sklearn_jin.points.codes import fetch_codes, take_codes
+from sklearn_jin.points.codes import prefetch_codes, subset_codes
 from sklearn_jin.points.rotation import multiply
 
 FAR = 4.0  # times the mean of its table is no entry of a near code
 
 
-class Product8(NamedTuple):
+class Product8L2(NamedTuple):
     """Codes of a byte a sub-vector, under squared L2."""
 
     codes: np.ndarray  # (n, stride) uint8, a sub-vector a byte; rows end in zeros
@@ -42,7 +42,7 @@ class Product8(NamedTuple):
     rotation: np.ndarray  # (d, d) float32, rows times it are coded; or (0, 0)
 
 
-class Product4(NamedTuple):
+class Product4L2(NamedTuple):
     """Codes of half a byte a sub-vector, under squared L2.
 
     Byte ``t`` has sub-vector ``t`` in its low half and ``t + ceil(m / 2)`` in
@@ -55,7 +55,7 @@ class Product4(NamedTuple):
     rotation: np.ndarray
 
 
-class Product8Dot(NamedTuple):
+class Product8IP(NamedTuple):
     """As Product8, under the inner product."""
 
     codes: np.ndarray
@@ -64,7 +64,7 @@ class Product8Dot(NamedTuple):
     rotation: np.ndarray
 
 
-class Product4Dot(NamedTuple):
+class Product4IP(NamedTuple):
     """As Product4, under the inner product."""
 
     codes: np.ndarray
@@ -74,10 +74,10 @@ class Product4Dot(NamedTuple):
 
 
 KINDS = {
-    (8, "Raw"): Product8,
-    (4, "Raw"): Product4,
-    (8, "Dot"): Product8Dot,
-    (4, "Dot"): Product4Dot,
+    (8, "l2"): Product8L2,
+    (4, "l2"): Product4L2,
+    (8, "ip"): Product8IP,
+    (4, "ip"): Product4IP,
 }
 
 
@@ -94,16 +94,16 @@ def unpack(packed, m):
     return np.hstack([packed & 15, packed >> 4])[:, :m]
 
 
-@nibbles.register(Product4)
-@nibbles.register(Product4Dot)
-def product_nibbles(points):
+@fastscan_codes.register(Product4L2)
+@fastscan_codes.register(Product4IP)
+def fastscan_codes_product(points):
     return points.codes[:, : (len(points.codebooks) + 1) // 2], None
 
 
-@tables.register(Product4)
-@tables.register(Product4Dot)
-def product_tables(points, queries):
-    n, dot = len(queries), isinstance(points, Product4Dot)
+@fastscan_tables.register(Product4L2)
+@fastscan_tables.register(Product4IP)
+def fastscan_tables_product(points, queries):
+    n, dot = len(queries), isinstance(points, Product4IP)
     half = (len(points.codebooks) + 1) // 2
     # Halves of a byte are neighbours; an even number of bytes, as scans like it.
     entries = np.zeros((n, half + half % 2, 2, 16), np.float32)
@@ -113,36 +113,36 @@ def product_tables(points, queries):
     return entries, outer, inner, np.inf if dot else FAR
 
 
-def ask_rotated(points, queries):
+def encode_queries_rotated(points, queries):
     queries = queries[:, : points.starts[-1]]
     if points.rotation.size:
         return frozen(multiply(queries, points.rotation))
     return frozen(np.ascontiguousarray(queries))
 
 
-def view_table(points, n):
+def scratch_tables(points, n):
     """Tables of an even number of sub-vectors: what is not there adds 0."""
     m, _, K = points.codebooks.shape
     return np.zeros((n, ((m + 1) & -2) * K), np.float32)
 
 
-def look_l2(points, views, v, queries, q):
+def set_query_l2(points, scratch, v, queries, q):
     m = len(points.codebooks)
-    fill_l2(points.codebooks, points.starts, m, queries, q, views, v)
+    fill_l2(points.codebooks, points.starts, m, queries, q, scratch, v)
 
 
-def look_dot(points, views, v, queries, q):
+def set_query_ip(points, scratch, v, queries, q):
     m = len(points.codebooks)
-    fill_dot(points.codebooks, points.starts, m, queries, q, views, v)
+    fill_ip(points.codebooks, points.starts, m, queries, q, scratch, v)
 
 
 @kernel
-def fill_all(codebooks, starts, half, queries, views, dot):
+def fill_all(codebooks, starts, half, queries, scratch, dot):
     for q in range(len(queries)):
         if dot:
-            fill_dot(codebooks, starts, half, queries, q, views, q)
+            fill_ip(codebooks, starts, half, queries, q, scratch, q)
         else:
-            fill_l2(codebooks, starts, half, queries, q, views, q)
+            fill_l2(codebooks, starts, half, queries, q, scratch, q)
 
 
 @kernel
@@ -152,7 +152,7 @@ def place_of(s, half, m):
 
 
 @kernel
-def fill_l2(codebooks, starts, half, queries, q, views, v):
+def fill_l2(codebooks, starts, half, queries, q, scratch, v):
     """Squared distances of the sub-vectors of a query to their centroids.
 
     Centroid by centroid the compiler makes no vectors: 35 us instead of 4.5
@@ -161,7 +161,7 @@ def fill_l2(codebooks, starts, half, queries, q, views, v):
     m, _, K = codebooks.shape
     for s in range(m):
         place = place_of(s, half, m)
-        table = views[v, place * K : (place + 1) * K]
+        table = scratch[v, place * K : (place + 1) * K]
         table[:] = 0
         for j in range(starts[s], starts[s + 1]):
             feature, places = queries[q, j], codebooks[s, j - starts[s]]
@@ -171,12 +171,12 @@ def fill_l2(codebooks, starts, half, queries, q, views, v):
 
 
 @kernel
-def fill_dot(codebooks, starts, half, queries, q, views, v):
+def fill_ip(codebooks, starts, half, queries, q, scratch, v):
     """Inner products of the sub-vectors of a query with their centroids, negated."""
     m, _, K = codebooks.shape
     for s in range(m):
         place = place_of(s, half, m)
-        table = views[v, place * K : (place + 1) * K]
+        table = scratch[v, place * K : (place + 1) * K]
         table[:] = 0
         for j in range(starts[s], starts[s + 1]):
             feature, places = queries[q, j], codebooks[s, j - starts[s]]
@@ -184,69 +184,69 @@ def fill_dot(codebooks, starts, half, queries, q, views, v):
                 table[c] -= feature * places[c]
 
 
-for kind in (Product8, Product4, Product8Dot, Product4Dot):
-    ask.register(kind, ask_rotated)
-    take.register(kind, take_codes)
-    fetch.register(kind, fetch_codes)
-    view.register(kind, view_table)
+for kind in (Product8L2, Product4L2, Product8IP, Product4IP):
+    encode_queries.register(kind, encode_queries_rotated)
+    subset.register(kind, subset_codes)
+    prefetch.register(kind, prefetch_codes)
+    new_scratch.register(kind, scratch_tables)
 
-for kind in (Product8, Product4):
-    look.register(kind, look_l2)
+for kind in (Product8L2, Product4L2):
+    set_query.register(kind, set_query_l2)
 
-for kind in (Product8Dot, Product4Dot):
-    look.register(kind, look_dot)
+for kind in (Product8IP, Product4IP):
+    set_query.register(kind, set_query_ip)
 
 
 # Four sums, so that no addition waits for the one before.
 @piece
-def _sum8(codes, i, m, views, v):
+def _sum8(codes, i, m, scratch, v):
     a = b = c = d = np.float32(0)
     for t in range(0, m - 3, 4):
-        a += views[v, 256 * t + np.int64(codes[i, t])]
-        b += views[v, 256 * t + 256 + np.int64(codes[i, t + 1])]
-        c += views[v, 256 * t + 512 + np.int64(codes[i, t + 2])]
-        d += views[v, 256 * t + 768 + np.int64(codes[i, t + 3])]
+        a += scratch[v, 256 * t + np.int64(codes[i, t])]
+        b += scratch[v, 256 * t + 256 + np.int64(codes[i, t + 1])]
+        c += scratch[v, 256 * t + 512 + np.int64(codes[i, t + 2])]
+        d += scratch[v, 256 * t + 768 + np.int64(codes[i, t + 3])]
     for t in range(m & -4, m):
-        a += views[v, 256 * t + np.int64(codes[i, t])]
+        a += scratch[v, 256 * t + np.int64(codes[i, t])]
     return (a + b) + (c + d)
 
 
 @piece
-def _sum4(codes, i, m, views, v):
+def _sum4(codes, i, m, scratch, v):
     a = b = c = d = np.float32(0)
     half = (m + 1) >> 1
     high = 16 * half  # where the table of the high halves starts
     for t in range(0, half - 1, 2):
         one, two = np.int64(codes[i, t]), np.int64(codes[i, t + 1])
-        a += views[v, 16 * t + (one & 15)]
-        b += views[v, high + 16 * t + (one >> 4)]
-        c += views[v, 16 * t + 16 + (two & 15)]
-        d += views[v, high + 16 * t + 16 + (two >> 4)]
+        a += scratch[v, 16 * t + (one & 15)]
+        b += scratch[v, high + 16 * t + (one >> 4)]
+        c += scratch[v, 16 * t + 16 + (two & 15)]
+        d += scratch[v, high + 16 * t + 16 + (two >> 4)]
     for t in range(half & -2, half):
         one = np.int64(codes[i, t])
-        a += views[v, 16 * t + (one & 15)]
-        b += views[v, high + 16 * t + (one >> 4)]
+        a += scratch[v, 16 * t + (one & 15)]
+        b += scratch[v, high + 16 * t + (one >> 4)]
     return (a + b) + (c + d)
 
 
-@score.register(Product8)
-def score8(points, views, v, i):
-    return max(_sum8(points.codes, i, len(points.codebooks), views, v), np.float32(0))
+@score.register(Product8L2)
+def score8(points, scratch, v, i):
+    return max(_sum8(points.codes, i, len(points.codebooks), scratch, v), np.float32(0))
 
 
-@score.register(Product4)
-def score4(points, views, v, i):
-    return max(_sum4(points.codes, i, len(points.codebooks), views, v), np.float32(0))
+@score.register(Product4L2)
+def score4(points, scratch, v, i):
+    return max(_sum4(points.codes, i, len(points.codebooks), scratch, v), np.float32(0))
 
 
-@score.register(Product8Dot)
-def score8_dot(points, views, v, i):
-    return np.float32(2) + _sum8(points.codes, i, len(points.codebooks), views, v)
+@score.register(Product8IP)
+def score8_ip(points, scratch, v, i):
+    return np.float32(2) + _sum8(points.codes, i, len(points.codebooks), scratch, v)
 
 
-@score.register(Product4Dot)
-def score4_dot(points, views, v, i):
-    return np.float32(2) + _sum4(points.codes, i, len(points.codebooks), views, v)
+@score.register(Product4IP)
+def score4_ip(points, scratch, v, i):
+    return np.float32(2) + _sum4(points.codes, i, len(points.codebooks), scratch, v)
 
 
 @piece
@@ -270,7 +270,7 @@ def exact_l2(points, queries, q, i):
     return total
 
 
-def exact_dot(points, queries, q, i):
+def exact_ip(points, queries, q, i):
     """Minus the inner product: the only score that may be negative."""
     total = 0.0
     for s in range(len(points.codebooks)):
@@ -281,8 +281,8 @@ def exact_dot(points, queries, q, i):
     return total
 
 
-for kind in (Product8, Product4):
+for kind in (Product8L2, Product4L2):
     exact.register(kind, exact_l2)
 
-for kind in (Product8Dot, Product4Dot):
-    exact.register(kind, exact_dot)
+for kind in (Product8IP, Product4IP):
+    exact.register(kind, exact_ip)

@@ -12,17 +12,17 @@ from sklearn_jin._jit import kernel
 from sklearn_jin._memory import aligned_codes, frozen
 from sklearn_jin._simd import gaps4, gaps8
 from sklearn_jin.points import (
-    ask,
+    encode_queries,
     exact,
-    fetch,
-    look,
-    nibbles,
+    fastscan_codes,
+    fastscan_tables,
+    new_scratch,
+    prefetch,
     score,
-    tables,
-    take,
-    view,
+    set_query,
+    subset,
 )
-from sklearn_jin.points.codes import fetch_codes, take_codes
+from sklearn_jin.points.codes import prefetch_codes, subset_codes
 
 FAR = 4.0  # times the mean of its table is no entry of a near code
 REACH = 1024  # levels that a query may lie beyond the grid; farther is cut
@@ -50,23 +50,23 @@ def scalar(codes, bits, low, step):
     return kind(aligned_codes(codes), frozen(grid))
 
 
-def ask_features(points, queries):
+def encode_queries_features(points, queries):
     return frozen(np.ascontiguousarray(queries[:, : int(points.grid[2])]))
 
 
 for kind in (Scalar8, Scalar4):
-    ask.register(kind, ask_features)
-    take.register(kind, take_codes)
-    fetch.register(kind, fetch_codes)
+    encode_queries.register(kind, encode_queries_features)
+    subset.register(kind, subset_codes)
+    prefetch.register(kind, prefetch_codes)
 
 
-@view.register(Scalar8)
-def view8(points, n):
+@new_scratch.register(Scalar8)
+def scratch8(points, n):
     return np.zeros((n, points.codes.shape[1]), np.int16)
 
 
-@view.register(Scalar4)
-def view4(points, n):
+@new_scratch.register(Scalar4)
+def scratch4(points, n):
     return np.zeros((n, 2 * points.codes.shape[1]), np.int16)
 
 
@@ -77,43 +77,43 @@ def reach_of(d):
 
 
 @kernel
-def look_levels(grid, words, per, queries, q, views, v):
+def set_query_levels(grid, words, per, queries, q, scratch, v):
     """Lay the levels of a query as fields of ``per`` features a word are laid."""
     low, step, reach = grid[0], grid[1], reach_of(queries.shape[1])
     for j in range(queries.shape[1]):
         level = min(max((queries[q, j] - low) / step, -reach), 255 + reach)
-        views[v, (j % per) * words + j // per] = np.int16(np.rint(level))
+        scratch[v, (j % per) * words + j // per] = np.int16(np.rint(level))
 
 
-@look.register(Scalar8)
-def look8(points, views, v, queries, q):
-    look_levels(points.grid, points.codes.shape[1] >> 1, 2, queries, q, views, v)
+@set_query.register(Scalar8)
+def set_query8(points, scratch, v, queries, q):
+    set_query_levels(points.grid, points.codes.shape[1] >> 1, 2, queries, q, scratch, v)
 
 
-@look.register(Scalar4)
-def look4(points, views, v, queries, q):
-    look_levels(points.grid, points.codes.shape[1] >> 1, 4, queries, q, views, v)
+@set_query.register(Scalar4)
+def set_query4(points, scratch, v, queries, q):
+    set_query_levels(points.grid, points.codes.shape[1] >> 1, 4, queries, q, scratch, v)
 
 
 @score.register(Scalar8)
-def score8(points, views, v, i):
-    gaps = gaps8(points.codes, i, 0, points.codes.shape[1] >> 1, views, v, 0)
+def score8(points, scratch, v, i):
+    gaps = gaps8(points.codes, i, 0, points.codes.shape[1] >> 1, scratch, v, 0)
     return points.grid[1] * points.grid[1] * gaps
 
 
 @score.register(Scalar4)
-def score4(points, views, v, i):
-    gaps = gaps4(points.codes, i, 0, points.codes.shape[1] >> 1, views, v, 0)
+def score4(points, scratch, v, i):
+    gaps = gaps4(points.codes, i, 0, points.codes.shape[1] >> 1, scratch, v, 0)
     return points.grid[1] * points.grid[1] * gaps
 
 
-@nibbles.register(Scalar4)
-def nibbles4(points):
+@fastscan_codes.register(Scalar4)
+def fastscan_codes4(points):
     return points.codes[:, : (int(points.grid[2]) + 1) // 2], None
 
 
-@tables.register(Scalar4)
-def tables4(points, queries):
+@fastscan_tables.register(Scalar4)
+def fastscan_tables4(points, queries):
     (low, step, d), n = points.grid, len(queries)
     entries = np.zeros((n, -(-int(d) // 2) * 2, 16), np.float32)
     levels = low + 16 * step * np.arange(16, dtype=np.float32)

@@ -130,10 +130,10 @@ class Quantizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """Rows (n, d), float32, of codes."""
         raise NotImplementedError
 
-    def points(self, codes, kind="Raw"):
+    def points(self, codes, space="l2"):
         """The record of ``codes`` for routes: see :mod:`sklearn_jin.points`.
 
-        ``kind`` names the record of :mod:`sklearn_jin.points.raw` whose scores
-        are estimated: ``"Raw"`` (squared L2) or ``"Dot"`` (inner product).
+        ``space`` names the record of :mod:`sklearn_jin.points.rows` whose scores
+        are estimated: ``"RowsL2"`` (squared L2) or ``"RowsIP"`` (inner product).
         """
         raise NotImplementedError

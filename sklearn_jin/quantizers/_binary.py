@@ -103,15 +103,15 @@ class BinaryQuantizer(PlanesQuantizer):
             rows *= factors[:, 1:] / -2
         return rows + self.center_
 
-    def points(self, codes, kind="Raw"):
+    def points(self, codes, space="l2"):
         if self.scores == "hamming":
             from sklearn_jin.points.bits import bits
 
-            if kind != "Raw":
+            if space != "l2":
                 raise ValueError(
                     "scores='hamming' serves squared distances alone, not inner "
                     "products: use scores='asymmetric'"
                 )
             return bits(codes, self.center_)
         weights = 2 * self.deviations_  # values are plus and minus one half
-        return self._record(codes, kind, middles=[middle_of(1)], weights=weights)
+        return self._record(codes, space, middles=[middle_of(1)], weights=weights)

@@ -42,7 +42,7 @@ class PlanesQuantizer(Quantizer):
             at += size
         return np.hstack(parts), np.ascontiguousarray(codes[:, at:]).view(np.float32)
 
-    def _record(self, codes, kind, n_scales=1, err=False, **learned):
+    def _record(self, codes, space, n_scales=1, err=False, **learned):
         """The record of codes whose factors are add, scales and perhaps err.
 
         Factors are those of the squared distance: the inner product needs no
@@ -50,12 +50,12 @@ class PlanesQuantizer(Quantizer):
         """
         from sklearn_jin.points.planes import planes
 
-        half, at = kind == "Dot", self._n_planes_bytes
+        half, at = space == "ip", self._n_planes_bytes
         return planes(
             codes,
             self._segments,
             self.center_,
-            kind,
+            space,
             factors=(
                 -1 if half else at,
                 at + FLOAT,

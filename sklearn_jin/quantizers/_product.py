@@ -109,11 +109,11 @@ class ProductQuantizer(Quantizer):
         self.n_iter = n_iter
         self.random_state = random_state
 
-    def points(self, codes, kind="Raw"):
-        """The record of ``codes`` for ``kind`` "Raw" (squared L2) or "Dot"."""
+    def points(self, codes, space="l2"):
+        """The record of ``codes`` for ``space`` "Raw" (squared L2) or "Dot"."""
         from sklearn_jin.points.product import KINDS
 
-        return KINDS[self.n_bits, kind](
+        return KINDS[self.n_bits, space](
             aligned_codes(codes),
             frozen(np.ascontiguousarray(self.codebooks_.transpose(0, 2, 1))),
             frozen(self.starts_),
@@ -128,7 +128,7 @@ class ProductQuantizer(Quantizer):
         self._learn_residuals(X, X, 1)
 
     def _learn_residuals(self, X, rows, n_threads):
-        from sklearn_jin.build.product import cut
+        from sklearn_jin.construction.product import cut
 
         rng = check_random_state(self.random_state)
         m = self.n_subvectors_ = self._count(X.shape[1])
@@ -161,7 +161,7 @@ class ProductQuantizer(Quantizer):
         return pack(codes) if self.n_bits == 4 else codes
 
     def _decode(self, codes):
-        from sklearn_jin.build.product import decode
+        from sklearn_jin.construction.product import decode
         from sklearn_jin.points.product import unpack
 
         if self.n_bits == 4:
@@ -175,7 +175,7 @@ class ProductQuantizer(Quantizer):
 
         These are residuals of ``rows``, or the rows themselves.
         """
-        from sklearn_jin.build.product import train
+        from sklearn_jin.construction.product import train
 
         self.codebooks_ = train(
             X, self.starts_, n_centroids, rng, self.n_iter, n_threads=n_threads
@@ -183,7 +183,7 @@ class ProductQuantizer(Quantizer):
 
     def _choose(self, X, rows):
         """Codes (n, m) of ``X``, residuals of ``rows`` or these themselves."""
-        from sklearn_jin.build.product import encode
+        from sklearn_jin.construction.product import encode
 
         return encode(X, self.codebooks_, self.starts_)
 
@@ -281,7 +281,7 @@ class OptimizedProductQuantizer(ProductQuantizer):
         self.n_rotations = n_rotations
 
     def _train(self, X, rows, n_centroids, rng, n_threads):
-        from sklearn_jin.build.product import train_rotated
+        from sklearn_jin.construction.product import train_rotated
 
         self.codebooks_, self.rotation_, self.errors_ = train_rotated(
             X, self.starts_, n_centroids, rng, self.n_iter, self.n_rotations
@@ -402,7 +402,7 @@ class AnisotropicQuantizer(ProductQuantizer):
         self.n_updates = n_updates
 
     def _train(self, X, rows, n_centroids, rng, n_threads):
-        from sklearn_jin.build.product import train_anisotropic
+        from sklearn_jin.construction.product import train_anisotropic
 
         self.length_ = float(np.quantile(_lengths(rows), SHORT_SHARE))
         self.threshold_ = self._share(X.shape[1]) * self.length_
@@ -418,7 +418,7 @@ class AnisotropicQuantizer(ProductQuantizer):
         )
 
     def _choose(self, X, rows):
-        from sklearn_jin.build.product import encode_anisotropic
+        from sklearn_jin.construction.product import encode_anisotropic
 
         return encode_anisotropic(X, *self._aim(rows), self.codebooks_, self.starts_)
 
@@ -429,7 +429,7 @@ class AnisotropicQuantizer(ProductQuantizer):
 
     def _aim(self, X):
         """Direction of every row, float32, and the weight of an error along it."""
-        from sklearn_jin.build.product import parallel_weight
+        from sklearn_jin.construction.product import parallel_weight
 
         lengths = _lengths(X)
         directions = X / np.where(lengths > 0, lengths, 1)[:, None]

@@ -152,12 +152,12 @@ class RaBitQ(PlanesQuantizer):
         return rotate(rows, self.signs_)
 
     def _encode(self, X):
-        from sklearn_jin.build.rabitq import encode
+        from sklearn_jin.construction.rabitq import encode
 
         return self._join(*encode(self._turn(X), self.n_bits))
 
     def _decode(self, codes):
-        from sklearn_jin.build.rabitq import decode
+        from sklearn_jin.construction.rabitq import decode
         from sklearn_jin.points.rotation import multiply, rotation_matrix
 
         numbers, factors = self._split(codes)
@@ -165,6 +165,6 @@ class RaBitQ(PlanesQuantizer):
         back = rotation_matrix(self.signs_)[: self.n_features_in_].T
         return multiply(rows, back) + self.center_
 
-    def points(self, codes, kind="Raw"):
+    def points(self, codes, space="l2"):
         middles, signs = [middle_of(self.n_bits)], self.signs_
-        return self._record(codes, kind, err=True, middles=middles, signs=signs)
+        return self._record(codes, space, err=True, middles=middles, signs=signs)

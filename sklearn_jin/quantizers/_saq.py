@@ -113,7 +113,7 @@ class SAQ(PlanesQuantizer):
         self.random_state = random_state
 
     def _learn(self, X):
-        from sklearn_jin.build import saq
+        from sklearn_jin.construction import saq
 
         self.center_ = center_of(X)
         axes, variances = saq.components(X, self.center_)
@@ -128,7 +128,7 @@ class SAQ(PlanesQuantizer):
         )
 
     def _plan(self, variances):
-        from sklearn_jin.build import saq
+        from sklearn_jin.construction import saq
 
         d = len(variances)
         if not variances.any():  # equal rows tell nothing of others
@@ -148,7 +148,7 @@ class SAQ(PlanesQuantizer):
 
     def _code(self, X):
         """Turned rows, their numbers and factors."""
-        from sklearn_jin.build.saq import encode
+        from sklearn_jin.construction.saq import encode
         from sklearn_jin.points.rotation import multiply
 
         near = X - self.center_
@@ -165,7 +165,7 @@ class SAQ(PlanesQuantizer):
         return self._join(numbers, factors)
 
     def _decode(self, codes):
-        from sklearn_jin.build.saq import values
+        from sklearn_jin.construction.saq import values
         from sklearn_jin.points.rotation import multiply
 
         numbers, factors = self._split(codes)
@@ -178,8 +178,8 @@ class SAQ(PlanesQuantizer):
         rows = values(numbers, self._segments) * times
         return multiply(rows, self.matrix_.T) + self.center_
 
-    def points(self, codes, kind="Raw"):
+    def points(self, codes, space="l2"):
         middles = [middle_of(bits) for _, bits in self._segments]
         return self._record(
-            codes, kind, len(middles), middles=middles, matrix=self.matrix_
+            codes, space, len(middles), middles=middles, matrix=self.matrix_
         )

@@ -113,16 +113,16 @@ class ScalarQuantizer(Quantizer):
             return self.low_ + self._steps(codes) * (levels - self._middle())
         return self.low_ + self.step_ * levels
 
-    def points(self, codes, kind="Raw"):
+    def points(self, codes, space="l2"):
         """The record of ``codes``: of a grid without factors where that is possible."""
         from sklearn_jin.points import planes, scalar
 
-        if self.range == "global" and kind == "Raw" and self.n_bits != 6:
+        if self.range == "global" and space == "l2" and self.n_bits != 6:
             return scalar.scalar(codes, self.n_bits, self.low_, self.step_[0])
         scales, middles, factors, rows = [-2.0], [0.0], [-1, -1, -1], [codes]
         if self.range == "row":
             middles, factors[1] = [self._middle()], self.n_bytes_ - 4
-        if kind == "Raw":
+        if space == "l2":
             # What a row adds to every score follows from its code.
             gaps = self._decode(codes).astype(np.float64) - self.low_
             add = np.einsum("ij,ij->i", gaps, gaps).astype(np.float32)
@@ -134,7 +134,7 @@ class ScalarQuantizer(Quantizer):
             np.hstack(rows),
             [(len(self.low_), self.n_bits)],
             self.low_,
-            kind,
+            space,
             factors,
             scales=scales,
             middles=middles,

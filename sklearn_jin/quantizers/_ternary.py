@@ -78,8 +78,8 @@ class TernaryQuantizer(PlanesQuantizer):
         rows = (numbers - np.float32(1)) * self.scale_
         return rows * (factors[:, 1:] / -2) + self.center_
 
-    def points(self, codes, kind="Raw"):
-        return self._record(codes, kind, middles=[1], weights=self.scale_)
+    def points(self, codes, space="l2"):
+        return self._record(codes, space, middles=[1], weights=self.scale_)
 
 
 def thresholded(sizes, scale):

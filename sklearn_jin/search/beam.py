@@ -17,9 +17,9 @@ from sklearn_jin._simd import (
     insert,
     list_new,
     lowest,
-    prefetch,
+    prefetch_lines,
 )
-from sklearn_jin.points import fetch, look, score_many, view
+from sklearn_jin.points import new_scratch, prefetch, score_many, set_query
 
 LANES = 4  # queries walked at a time
 
@@ -97,7 +97,7 @@ def walk(neighbors, points, queries, rows, entries, ef, near, reach, scores, ids
     lanes = min(LANES, n_queries)
     words, stride = (n_nodes >> 6) + 1, places(ef)
     row_lines = (4 * width + LINE - 1) // LINE
-    views = view(points, lanes)
+    scratch = new_scratch(points, lanes)
     pool = np.empty(lanes * stride, np.uint64)
     met = np.empty(lanes * words, np.uint64)  # a bit a node
     todo = np.empty(lanes * width, np.int32)  # asked for, to be scored
@@ -109,7 +109,7 @@ def walk(neighbors, points, queries, rows, entries, ef, near, reach, scores, ids
     upcoming, live, hops, n_scores, n_kept = lanes, lanes, 0, 0, 0
     for lane in range(lanes):
         n_todo[lane] = _enter(
-            points, queries, rows, query[lane], views, lane, lanes, entries,
+            points, queries, rows, query[lane], scratch, lane, lanes, entries,
             pool, met, todo,
         )  # fmt: skip
     while live > 0:
@@ -120,14 +120,14 @@ def walk(neighbors, points, queries, rows, entries, ef, near, reach, scores, ids
             if n_todo[lane] >= 0:
                 n_scores += n_todo[lane]
                 size[lane], at[lane], kept = _keep_near(
-                    points, views, lane, todo, first, n_todo[lane], arrived,
+                    points, scratch, lane, todo, first, n_todo[lane], arrived,
                     pool, base, size[lane], ef, near, reach, at[lane],
                 )  # fmt: skip
                 n_kept += kept
                 next_score = score_of(pool[base + at[lane]])
                 far = end_of(pool[base + near - 1], reach)
                 if at[lane] < size[lane] and not next_score > far:
-                    prefetch(neighbors, id_of(pool[base + at[lane]]), row_lines)
+                    prefetch_lines(neighbors, id_of(pool[base + at[lane]]), row_lines)
                     n_todo[lane] = -1
                     if lanes > 1:
                         continue
@@ -138,7 +138,7 @@ def walk(neighbors, points, queries, rows, entries, ef, near, reach, scores, ids
                         query[lane] = upcoming
                         upcoming += 1
                         n_todo[lane] = _enter(
-                            points, queries, rows, query[lane], views, lane,
+                            points, queries, rows, query[lane], scratch, lane,
                             lanes, entries, pool, met, todo,
                         )  # fmt: skip
                     else:
@@ -149,14 +149,14 @@ def walk(neighbors, points, queries, rows, entries, ef, near, reach, scores, ids
             hops += 1
             n = list_new(neighbors, id_of(key), met, lane * words, todo, first)
             for j in range(n):
-                fetch(points, todo[first + j])
+                prefetch(points, todo[first + j])
             n_todo[lane] = n
     return hops, n_scores, n_kept
 
 
 @piece
 def _keep_near(
-    points, views, v, todo, first, n, scores, pool, base, filled, ef, near, reach, least
+    points, scratch, v, todo, first, n, scores, pool, base, filled, ef, near, reach, least
 ):  # fmt: skip
     """Score the nodes that have arrived and keep those that are near enough.
 
@@ -164,7 +164,7 @@ def _keep_near(
     expanded, and that of those that were inserted.
     """
     kept = 0
-    score_many(points, views, v, todo, first, n, scores)
+    score_many(points, scratch, v, todo, first, n, scores)
     for start in range(0, n, COMPARED):
         # Neither what the pool has no room for nor what will not be expanded.
         worst = score_of(pool[base + ef - 1])  # NaN while the pool is short
@@ -185,9 +185,9 @@ def _keep_near(
 
 
 @kernel
-def _enter(points, queries, rows, q, views, lane, lanes, entries, pool, met, todo):
+def _enter(points, queries, rows, q, scratch, lane, lanes, entries, pool, met, todo):
     """Start query ``q`` in ``lane``: its entries, whose number is returned, are met."""
-    look(points, views, lane, queries, rows[q])
+    set_query(points, scratch, lane, queries, rows[q])
     words, stride, width = len(met) // lanes, len(pool) // lanes, len(todo) // lanes
     pool[lane * stride : (lane + 1) * stride] = NO_KEY
     met[lane * words : (lane + 1) * words] = 0
@@ -197,7 +197,7 @@ def _enter(points, queries, rows, q, views, lane, lanes, entries, pool, met, tod
         if not met[word] & bit:
             met[word] |= bit
             todo[lane * width + n] = entry
-            fetch(points, entry)
+            prefetch(points, entry)
             n += 1
     return n
 

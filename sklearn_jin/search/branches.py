@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_jin.points import take
+from sklearn_jin.points import subset
 from sklearn_jin.search.layers import Copies, Layers, descend, find_entries, landmarked
 
 
@@ -37,7 +37,7 @@ def find_both(layers, queries, rows):
 @landmarked.register(Branches)
 def landmarked_both(layers, points):
     branches = (
-        branch._replace(landmarks=take(points, branch.members))
+        branch._replace(landmarks=subset(points, branch.members))
         for branch in (layers.first, layers.second)
     )
     return layers._replace(**dict(zip(("first", "second"), branches)))

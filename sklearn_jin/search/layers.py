@@ -8,7 +8,7 @@ import numpy as np
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import frozen
 from sklearn_jin._threads import run
-from sklearn_jin.points import ask, take
+from sklearn_jin.points import encode_queries, subset
 from sklearn_jin.search import counters
 from sklearn_jin.search.beam import walk
 from sklearn_jin.search.rerank import refine
@@ -90,7 +90,7 @@ def find_entries(layers, queries, rows):
 @singledispatch
 def landmarked(layers, points):
     """``layers`` whose landmarks are ``points``."""
-    return layers._replace(landmarks=take(points, layers.members))
+    return layers._replace(landmarks=subset(points, layers.members))
 
 
 def visit(layers, points, queries, rows, k, beam, n_threads, use):
@@ -150,44 +150,55 @@ def _chunk(n, n_threads):
     return max(1, min(CHUNK, n // (TURNS * n_threads)))
 
 
-def search(layers, points, second, queries, k, beam, rerank, slack, n_threads):
+def search(layers, points, second, queries, k, beam, rerank, overestimate, n_threads):
     """Exact scores (n_queries, k), float64, and ids, int64, of the nearest met.
 
     The walk is on ``points``; of what it met the ``rerank >= k`` nearest are
-    scored exactly as points of ``second``, as far as ``slack`` does not end it:
+    scored exactly as points of ``second``, as far as ``overestimate`` does not end it:
     see :func:`refine`.
     """
     rows = np.arange(len(queries))
-    scores, ids, use = _refined(second, queries, rows, k, slack)
-    asked = frozen(ask(points, queries))
+    scores, ids, use = _refined(second, queries, rows, k, overestimate)
+    asked = frozen(encode_queries(points, queries))
     visit(layers, points, asked, rows, rerank, beam, n_threads, use)
     list_copies(scores, ids, layers.copies.following)
     return scores, ids
 
 
-def _refined(second, queries, rows, k, slack):
+def _refined(second, queries, rows, k, overestimate):
     """Room for scores and ids, and what fills it of the walks of ``rows``."""
-    n, exactly = len(queries), frozen(ask(second, queries))
+    n, exact_queries = len(queries), frozen(encode_queries(second, queries))
     scores, ids = np.empty((n, k)), np.empty((n, k), np.int64)
 
     def use(part, estimates, found):
-        n = refine(second, exactly, rows[part], found, estimates, slack, scores, ids)
+        n = refine(
+            second,
+            exact_queries,
+            rows[part],
+            found,
+            estimates,
+            overestimate,
+            scores,
+            ids,
+        )
         counters.add(exact=n)
 
     return scores, ids, use
 
 
 def search_own(
-    neighbors, points, second, queries, order, k, beam, rerank, slack, n_threads,
+    neighbors, points, second, queries, order, k, beam, rerank, overestimate, n_threads,
     copies=NO_COPIES,
 ):  # fmt: skip
     """As :func:`search`, for the points themselves, which ``queries`` are of.
 
     Walks start from them, in ``order``, of all: side by side where they are near.
     """
-    scores, ids, use = _refined(second, queries, order.astype(np.int64), k, slack)
+    scores, ids, use = _refined(
+        second, queries, order.astype(np.int64), k, overestimate
+    )
     entries = copies.firsts[order] if len(copies.firsts) else order
-    walks = neighbors, points, frozen(ask(points, queries)), order
+    walks = neighbors, points, frozen(encode_queries(points, queries)), order
     revisit(*walks, rerank, beam, n_threads, use, entries)
     list_copies(scores, ids, copies.following)
     return scores, ids
@@ -223,7 +234,7 @@ def learn_spread(layers, points, queries, n_threads):
     def gather(part, scores, _):
         found[part] = scores
 
-    asked = frozen(ask(points, queries))
+    asked = frozen(encode_queries(points, queries))
     beam = (most, 1, NO_END)
     visit(layers, points, asked, np.arange(len(asked)), most, beam, n_threads, gather)
     with np.errstate(divide="ignore"):

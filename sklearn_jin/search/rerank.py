@@ -3,19 +3,19 @@
 import numpy as np
 
 from sklearn_jin._jit import kernel, loop
-from sklearn_jin.points import exact, fetch, look, score, view
+from sklearn_jin.points import exact, new_scratch, prefetch, score, set_query
 
 
 @loop
 def refine(
-    points, queries, rows, ids, estimates, slack, best_scores, best_ids
+    points, queries, rows, ids, estimates, overestimate, best_scores, best_ids
 ):  # fmt: skip
     """Of the points ``ids[q]`` keep those nearest to ``queries[rows[q]]``, exactly.
 
     Row ``rows[q]`` of ``best_scores`` (n, k) float64 and ``best_ids`` (n, k)
     int64 is filled in the order of (score, id).  A proposal of -1 is passed
     over; a row with fewer than ``k`` others ends in -1s.  Proposals are
-    ascending by ``estimates``, and what is estimated above ``slack`` times the
+    ascending by ``estimates``, and what is estimated above ``overestimate`` times the
     k-th score is not looked at any more.  Returns how many were scored.
     """
     k, n_exact = best_ids.shape[1], 0
@@ -26,9 +26,9 @@ def refine(
             i = np.int64(ids[q, j])
             # Of the next query, which is soon enough: 250 ns a row else, now 60.
             if q + 1 < len(ids) and ids[q + 1, j] >= 0:
-                fetch(points, ids[q + 1, j])
+                prefetch(points, ids[q + 1, j])
             last = max(best_scores[row, k - 1], 0.0)  # an infinite slack ends nothing
-            if filled == k and estimates[q, j] > slack * last:
+            if filled == k and estimates[q, j] > overestimate * last:
                 break
             if i >= 0:
                 n_exact += 1
@@ -47,11 +47,11 @@ def refine(
 @kernel
 def estimate(points, queries, ids, scores):
     """Fill ``scores`` (n, m) with those of the points ``ids`` (n, m)."""
-    views = view(points, 1)
+    scratch = new_scratch(points, 1)
     for q in range(len(ids)):
-        look(points, views, 0, queries, q)
+        set_query(points, scratch, 0, queries, q)
         for j in range(ids.shape[1]):
-            scores[q, j] = score(points, views, 0, ids[q, j])
+            scores[q, j] = score(points, scratch, 0, ids[q, j])
 
 
 @loop

@@ -11,9 +11,9 @@ from sklearn_jin._memory import frozen
 from sklearn_jin._simd import below, lowest
 from sklearn_jin._threads import run
 from sklearn_jin.metrics import squares
-from sklearn_jin.points import ask, exact, score, view
-from sklearn_jin.points.codes import look_all
-from sklearn_jin.points.raw import Dot, Raw
+from sklearn_jin.points import encode_queries, exact, new_scratch, score
+from sklearn_jin.points.codes import set_queries
+from sklearn_jin.points.rows import RowsIP, RowsL2
 from sklearn_jin.search import counters
 from sklearn_jin.search.beam import COMPARED, key_of, score_of
 from sklearn_jin.search.rerank import keep, refine
@@ -21,10 +21,10 @@ from sklearn_jin.search.shortlist import (
     SORTED,
     SPARE,
     ids_of,
-    offer,
+    push,
     rank,
-    settle,
     shortlists,
+    top_k,
 )
 
 FEW = 8  # queries; as many are scanned one by one faster than by a matrix product
@@ -44,10 +44,10 @@ def scan(points, queries, k, n_threads):
     could have hidden a nearer point, the query is scanned one point at a time:
     so the answer does not depend on the batch.
     """
-    n, queries = len(queries), frozen(ask(points, queries))
+    n, queries = len(queries), frozen(encode_queries(points, queries))
     scores, ids = np.empty((n, k)), np.empty((n, k), np.int64)
     rest, room = np.arange(n), k + MORE
-    if isinstance(points, Raw | Dot) and n > FEW and len(points.X) >= room:
+    if isinstance(points, RowsL2 | RowsIP) and n > FEW and len(points.X) >= room:
         sure = _scan_by_products(points, queries, room, scores, ids, n_threads)
         rest = np.flatnonzero(~sure)
     if len(rest):
@@ -62,35 +62,42 @@ def scan(points, queries, k, n_threads):
     return scores, ids
 
 
-def scan_codes(codes, points, queries, k, rerank, slack, n_threads):
+def scan_codes(codes, points, queries, k, rerank, overestimate, n_threads):
     """Exact scores and ids of the nearest of the best ``rerank >= k`` by code.
 
     Every code is scored, and what they propose is scored exactly as ``points``,
-    as far as ``slack`` does not end it: see :func:`refine`.
+    as far as ``overestimate`` does not end it: see :func:`refine`.
     """
     n = len(queries)
     scores, ids = np.empty((n, k)), np.empty((n, k), np.int64)
-    asked, second = frozen(ask(codes, queries)), frozen(ask(points, queries))
+    asked, second = (
+        frozen(encode_queries(codes, queries)),
+        frozen(encode_queries(points, queries)),
+    )
 
     def task(lo, hi):
         best = shortlists(hi - lo, rerank)
         propose_codes(codes, asked[lo:hi], *best)
-        choose(points, second, settle(best), slack, scores, ids, lo, hi)
+        choose(points, second, top_k(best), overestimate, scores, ids, lo, hi)
 
     run(task, n, CHUNK, n_threads)
     return scores, ids
 
 
-def choose(points, queries, keys, slack, scores, ids, lo, hi):
+def choose(points, queries, keys, overestimate, scores, ids, lo, hi):
     """Of the points that ``keys`` name write the nearest as rows ``lo`` to ``hi``."""
     estimates = (keys >> 32).astype(np.uint32).view(np.float32)
-    choose_among(points, queries, ids_of(keys), estimates, slack, scores, ids, lo, hi)
+    choose_among(
+        points, queries, ids_of(keys), estimates, overestimate, scores, ids, lo, hi
+    )
 
 
-def choose_among(points, queries, proposed, estimates, slack, scores, ids, lo, hi):
+def choose_among(
+    points, queries, proposed, estimates, overestimate, scores, ids, lo, hi
+):
     """As :func:`choose`, where ``proposed`` are ascending by ``estimates``."""
     rows = np.arange(lo, hi)
-    n = refine(points, queries, rows, proposed, estimates, slack, scores, ids)
+    n = refine(points, queries, rows, proposed, estimates, overestimate, scores, ids)
     counters.add(exact=n)
 
 
@@ -100,24 +107,24 @@ def _scan_by_products(points, queries, room, scores, ids, n_threads):
     ``room`` proposals are made, no more than there are points.
     """
     X, n = points.X, len(queries)
-    is_dot = isinstance(points, Dot)
+    is_ip = isinstance(points, RowsIP)
     # Near the middle of the data the products are small and round less.
-    center = np.float32(0) if is_dot else X[:: -(-len(X) // 1000)].mean(axis=0)
+    center = np.float32(0) if is_ip else X[:: -(-len(X) // 1000)].mean(axis=0)
     Q = queries - center
-    q2 = np.ones(n) if is_dot else squares(Q)
+    q2 = np.ones(n) if is_ip else squares(Q)
     best = shortlists(n, room)
     query_block = _query_block()
     longest = 0.0
     with blas().limit(limits=n_threads, user_api="blas"):
         for first in range(0, len(X), ROW_BLOCK):
             block = X[first : first + ROW_BLOCK] - center
-            x2 = np.ones(len(block)) if is_dot else squares(block)
+            x2 = np.ones(len(block)) if is_ip else squares(block)
             longest = max(longest, x2.max())
             for lo in range(0, n, query_block):
                 part = slice(lo, lo + query_block)
                 lists = (array[part] for array in best)
                 _propose_block(Q[part], q2[part], block, x2, first, lists, n_threads)
-    keys = settle(best)
+    keys = top_k(best)
 
     def choose_part(lo, hi):
         choose(points, queries, keys[lo:hi], np.inf, scores, ids, lo, hi)
@@ -127,7 +134,7 @@ def _scan_by_products(points, queries, room, scores, ids, n_threads):
     # products err by at most d ULP of |q| |x|, the other steps by a few ULP.
     error = (X.shape[1] + 16) * ULP * (np.sqrt(q2) + np.sqrt(longest)) ** 2
     last = (keys[:, -1] >> 32).astype(np.uint32).view(np.float32)
-    worst = 2 + 2 * scores[:, -1] if is_dot else scores[:, -1]
+    worst = 2 + 2 * scores[:, -1] if is_ip else scores[:, -1]
     return worst <= last - error
 
 
@@ -198,7 +205,7 @@ def propose(products, q2, x2, ids, lo, hi, keys, filled, bounds, marks, bins):
                     rank(keys, filled, bounds, q, key)
                     bound = score_of(bounds[q])
             if n_met > 0:
-                offer(met, n_met, keys, filled, bounds, marks, bins, q)
+                push(met, n_met, keys, filled, bounds, marks, bins, q)
                 bound = score_of(bounds[q])
 
 
@@ -222,15 +229,15 @@ def propose_codes(codes, queries, keys, filled, bounds, marks, bins):
     A block of codes, which stays near the CPU, is compared with every query.
     """
     n, n_queries = len(codes[0]), len(queries)
-    views, met = view(codes, n_queries), np.empty(COMPARED, np.uint64)
-    look_all(codes, views, queries)
+    scratch, met = new_scratch(codes, n_queries), np.empty(COMPARED, np.uint64)
+    set_queries(codes, scratch, queries)
     for first in range(0, n, CODE_BLOCK):
         last = min(first + CODE_BLOCK, n)
         for q in range(n_queries):
             for lo in range(first, last, COMPARED):
                 n_met = 0
                 for i in range(lo, min(lo + COMPARED, last)):
-                    met[n_met] = key_of(score(codes, views, q, i), i)
+                    met[n_met] = key_of(score(codes, scratch, q, i), i)
                     n_met += met[n_met] <= bounds[q]
                 if n_met > 0:
-                    offer(met, n_met, keys, filled, bounds, marks, bins, q)
+                    push(met, n_met, keys, filled, bounds, marks, bins, q)

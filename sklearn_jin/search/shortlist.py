@@ -43,7 +43,7 @@ def shortlists(n, room):
 
 
 @loop
-def offer(some, n, keys, filled, bounds, marks, bins, q):
+def push(some, n, keys, filled, bounds, marks, bins, q):
     """Append those of the first ``n`` keys of ``some`` that query ``q`` wants."""
     width, room = keys.shape[1], keys.shape[1] // SPARE
     # In registers, for a compiler can not know that the arrays do not overlap.
@@ -183,7 +183,7 @@ def drop(keys, q, n, bound):
     return left
 
 
-def settle(lists):
+def top_k(lists):
     """The ``room`` smallest keys of each query, ascending; ``NO_KEY`` where none is."""
     trim(lists.keys, lists.filled, lists.bounds)
     width = max(1, lists.filled.max(initial=0))

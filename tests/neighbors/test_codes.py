@@ -72,8 +72,8 @@ def test_most_neighbours_are_found_with_many_candidates(route, quantizer, metric
         index.set_params(ef_search=800, adaptive=False)
     distances, ids = index.fit(X).kneighbors(Q, 10)
     exact = naive.nearest_distances(X, Q, 10, metric)
-    slack = 1e-6 * np.abs(exact[:, -1:])
-    assert np.mean(distances <= exact[:, -1:] + slack) >= 0.95
+    overestimate = 1e-6 * np.abs(exact[:, -1:])
+    assert np.mean(distances <= exact[:, -1:] + overestimate) >= 0.95
     assert_allclose(distances, true_of(X, Q, ids, metric), rtol=1e-4, atol=1e-5)
     assert (np.diff(distances) >= 0).all()
     assert all(len(set(row)) == 10 for row in ids)

@@ -15,7 +15,7 @@ from sklearn_jin import (
     SNGNeighbors,
     VamanaNeighbors,
 )
-from sklearn_jin.build import sng
+from sklearn_jin.construction import sng
 from sklearn_jin.neighbors._graph import MANY_ROWS, GraphNeighbors
 from sklearn_jin.search.counters import counting
 

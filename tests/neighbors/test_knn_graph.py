@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.neighbors import KNeighborsTransformer
 
 from sklearn_jin import FlatTransformer, KNNGraphTransformer
-from sklearn_jin.build import knn
+from sklearn_jin.construction import knn
 
 
 def transformer(k=10, **params):

@@ -263,7 +263,7 @@ def test_a_rotation_lowers_the_error_of_features_that_correlate():
 def test_auto_takes_codes_of_4_bits_where_these_find_neighbours():
     index = listed(IVFNeighbors, indexes.rows(500, 6))
     assert type(index.quantizer_) is ProductQuantizer
-    assert index.quantizer_.n_bits == 4 and np.isfinite(index.slack_)
+    assert index.quantizer_.n_bits == 4 and np.isfinite(index.overestimate_)
 
 
 @pytest.mark.parametrize(

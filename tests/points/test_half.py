@@ -64,13 +64,13 @@ def test_scores_are_those_of_the_rounded_rows(d, size):
     squares = ((asked[:, None] - rounded) ** 2).sum(axis=2)
     assert_allclose(exact_of(half(X), Q), squares, rtol=1e-9)
     products = asked @ rounded.T
-    found = exact_of(half(X, "Dot"), Q)
+    found = exact_of(half(X, "ip"), Q)
     assert_allclose(found, -products, rtol=1e-5, atol=1e-6 * np.abs(products).max())
 
 
-@pytest.mark.parametrize("kind", ["Raw", "Dot"])
-def test_taken_points_are_of_the_same_kind(kind):
-    record, Q = half(normal(9, 5), kind), normal(2, 5, 1)
-    some = points.take(record, np.array([7, 0]))
+@pytest.mark.parametrize("space", ["l2", "ip"])
+def test_taken_points_are_of_the_same_kind(space):
+    record, Q = half(normal(9, 5), space), normal(2, 5, 1)
+    some = points.subset(record, np.array([7, 0]))
     assert type(some) is type(record) and not some.H.flags.writeable
     assert_array_equal(exact_of(some, Q), exact_of(record, Q)[:, [7, 0]])

@@ -65,9 +65,9 @@ def test_packed_numbers_come_out(bits, d):
     assert_array_equal(unpack_planes(packed, bits, d), numbers)
 
 
-@pytest.mark.parametrize("kind", ["Raw", "Dot"])
+@pytest.mark.parametrize("space", ["l2", "ip"])
 @pytest.mark.parametrize("segments", LAYOUTS, ids=str)
-def test_scores_are_those_of_the_formula(segments, kind):
+def test_scores_are_those_of_the_formula(segments, space):
     rng = np.random.default_rng(1)
     parts, factors, codes = code(segments)
     D, at = sum(d for d, _ in segments), sized(segments)
@@ -77,14 +77,14 @@ def test_scores_are_those_of_the_formula(segments, kind):
         codes,
         segments,
         center,
-        kind,
+        space,
         factors=(at, at + 4, -1),
         middles=middles(segments),
         scales=scales,
         weights=weights,
     )
     Q = rng.standard_normal((4, D)) / np.sqrt(D)
-    if kind == "Raw":
+    if space == "l2":
         turned, expected = Q - center, ((Q - center) ** 2).sum(axis=1)[:, None]
     else:
         turned, expected = Q, 2 - (Q @ center)[:, None]
@@ -96,7 +96,7 @@ def test_scores_are_those_of_the_formula(segments, kind):
     scores, exact = scores_of(record, Q)
     # A query of 16 bits errs by 2**-16 of its largest number, in every number.
     assert_allclose(scores, np.maximum(expected, 0), rtol=1e-4, atol=2e-3)
-    if kind == "Raw":
+    if space == "l2":
         assert_allclose(exact, np.maximum(expected, 0), rtol=1e-5, atol=1e-5)
     else:
         assert_allclose(exact, expected - 2, rtol=1e-5, atol=1e-5)
@@ -128,11 +128,11 @@ def test_queries_do_not_depend_on_their_batch(d):
     rng = np.random.default_rng(0)
     Q = rng.standard_normal((300, d)).astype(np.float32)
     matrix = rng.standard_normal((d, d))
-    for kind in ("Raw", "Dot"):
-        record = planes(codes, [(d, 1)], rng.random(d), kind, matrix=matrix)
-        whole = points.ask(record, Q)
+    for space in ("l2", "ip"):
+        record = planes(codes, [(d, 1)], rng.random(d), space, matrix=matrix)
+        whole = points.encode_queries(record, Q)
         for n in (1, 7):
-            assert_array_equal(points.ask(record, Q[:n]), whole[:n])
+            assert_array_equal(points.encode_queries(record, Q[:n]), whole[:n])
 
 
 @pytest.mark.parametrize("segments", LAYOUTS, ids=str)
@@ -154,12 +154,12 @@ def test_no_word_reaches_beyond_the_row(segments):
         assert at + 2 * words <= record.codes.shape[1]
 
 
-@pytest.mark.parametrize("kind, half", [("Raw", 1), ("Dot", 0.5)])
-def test_bounds_are_below_the_scores_by_the_error_times_the_query(kind, half):
+@pytest.mark.parametrize("space, half", [("l2", 1), ("ip", 0.5)])
+def test_bounds_are_below_the_scores_by_the_error_times_the_query(space, half):
     _, factors, codes = code([(20, 2)], n_factors=3)
     at = sized([(20, 2)])
     record = planes(
-        codes, [(20, 2)], np.zeros(20), kind, (at, at + 4, at + 8), scales=[half]
+        codes, [(20, 2)], np.zeros(20), space, (at, at + 4, at + 8), scales=[half]
     )
     Q = np.random.default_rng(0).random((3, 20), dtype=np.float32)
     gap = half * np.linalg.norm(Q, axis=1)[:, None] * factors[:, 2]
@@ -185,10 +185,10 @@ def test_a_query_of_zeros_is_a_query():
     assert_array_equal(scores_of(record, np.zeros((1, 20)))[0], np.zeros((1, 6)))
 
 
-@pytest.mark.parametrize("kind", ["Raw", "Dot"])
-def test_taken_points_are_of_the_same_kind(kind):
-    record = planes(code([(20, 3)])[2], [(20, 3)], np.zeros(20), kind)
-    some = points.take(record, np.array([4, 0]))
+@pytest.mark.parametrize("space", ["l2", "ip"])
+def test_taken_points_are_of_the_same_kind(space):
+    record = planes(code([(20, 3)])[2], [(20, 3)], np.zeros(20), space)
+    some = points.subset(record, np.array([4, 0]))
     assert type(some) is type(record) and not some.codes.flags.writeable
     Q = np.random.default_rng(0).standard_normal((2, 20))
     assert_array_equal(scores_of(some, Q)[0], scores_of(record, Q)[0][:, [4, 0]])

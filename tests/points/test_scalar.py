@@ -61,12 +61,12 @@ def test_padded_queries_are_asked_alike(bits):
     _, rows = record(9, 20, bits)
     Q = np.random.default_rng(0).standard_normal((3, 20)).astype(np.float32)
     padded = np.pad(Q, ((0, 0), (0, 12)), constant_values=9)
-    assert_array_equal(points.ask(rows, padded), Q)
+    assert_array_equal(points.encode_queries(rows, padded), Q)
 
 
 @pytest.mark.parametrize("bits", [4, 8])
 def test_taken_points_are_of_the_same_kind(bits):
     X, rows = record(9, 20, bits)
-    some = points.take(rows, np.array([7, 0]))
+    some = points.subset(rows, np.array([7, 0]))
     assert type(some) is type(rows) and not some.codes.flags.writeable
     assert_array_equal(scores_of(some, X)[0], scores_of(rows, X)[0][:, [7, 0]])

@@ -44,7 +44,7 @@ def test_hamming_scores_count_what_differs():
 def test_hamming_serves_no_products():
     quantizer = BinaryQuantizer("hamming").fit(normal(30, 20))
     with pytest.raises(ValueError, match="scores='hamming'"):
-        quantizer.points(quantizer.transform(normal(3, 20)), "Dot")
+        quantizer.points(quantizer.transform(normal(3, 20)), "ip")
 
 
 def test_asymmetric_scores_are_products_with_the_decoded_row():
@@ -52,7 +52,7 @@ def test_asymmetric_scores_are_products_with_the_decoded_row():
     quantizer = BinaryQuantizer().fit(X + 0.1)
     codes = quantizer.transform(X)
     back = quantizer.inverse_transform(codes)
-    products = scores_of(quantizer.points(codes, "Dot"), Q)[1]
+    products = scores_of(quantizer.points(codes, "ip"), Q)[1]
     assert_allclose(products, -Q @ back.T, rtol=1e-4, atol=1e-5)
     near, asked = back - quantizer.center_, Q - quantizer.center_
     lengths = ((X - quantizer.center_) ** 2).sum(1) + (asked**2).sum(1)[:, None]

@@ -12,8 +12,8 @@ from sklearn_jin import (
     OptimizedProductQuantizer,
     ProductQuantizer,
 )
-from sklearn_jin.build.product import anisotropic_loss
-from sklearn_jin.points import ask
+from sklearn_jin.construction.product import anisotropic_loss
+from sklearn_jin.points import encode_queries
 
 CLASSES = [ProductQuantizer, OptimizedProductQuantizer, AnisotropicQuantizer]
 
@@ -105,17 +105,17 @@ def test_threads_do_not_change_the_codebooks(make):
 
 
 @pytest.mark.parametrize("n_bits", [4, 8])
-@pytest.mark.parametrize("kind", ["Raw", "Dot"])
-def test_points_hold_the_codes(make, n_bits, kind):
+@pytest.mark.parametrize("space", ["l2", "ip"])
+def test_points_hold_the_codes(make, n_bits, space):
     X = rows(40, 10)
     quantizer = make(n_bits=n_bits).fit(X)
     codes = quantizer.transform(X)
-    made = quantizer.points(codes, kind)
-    name = f"Product{n_bits}" + ("Dot" if kind == "Dot" else "")
+    made = quantizer.points(codes, space)
+    name = f"Product{n_bits}" + ("ip" if space == "ip" else "")
     assert type(made).__name__ == name
     assert_array_equal(made.codes[:, : quantizer.n_bytes_], codes)
     assert not any(array.flags.writeable for array in made)
-    assert ask(made, X).shape == X.shape
+    assert encode_queries(made, X).shape == X.shape
 
 
 def test_a_rotation_helps_where_features_correlate():

@@ -48,7 +48,7 @@ def test_errors_of_products_are_those_of_the_paper():
         for x in (normal(500, 256), normal(99, 256, 1))
     )
     quantizer = RaBitQ(random_state=0).fit(np.zeros((1, 256)))
-    estimates = scores_of(quantizer.points(quantizer.transform(X), "Dot"), Q)[1]
+    estimates = scores_of(quantizer.points(quantizer.transform(X), "ip"), Q)[1]
     error = -estimates - Q @ X.T
     assert_allclose(error.std() * np.sqrt(255), 0.755, atol=0.02)
 
@@ -78,7 +78,7 @@ def test_products_are_half_of_what_is_taken_from_the_squares():
     # Of the query less the centre, which under L2 the query itself would be.
     taken = lengths + (Q**2).sum(1)[:, None] - estimated(quantizer, codes, Q + center)
     expected = taken / 2 + (Q @ center)[:, None]
-    found = -scores_of(quantizer.points(codes, "Dot"), Q)[1]
+    found = -scores_of(quantizer.points(codes, "ip"), Q)[1]
     assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -93,7 +93,7 @@ def test_the_centre_itself_is_exact():
     assert_array_equal(quantizer.inverse_transform(codes), X)
     assert_allclose(scores_of(quantizer.points(codes), Q)[1], squared(X, Q), rtol=1e-5)
     assert_allclose(quantizer.lower_bound(codes, Q), squared(X, Q), rtol=1e-5)
-    products = scores_of(quantizer.points(codes, "Dot"), Q)[1]
+    products = scores_of(quantizer.points(codes, "ip"), Q)[1]
     assert_allclose(products, -Q @ X.T, rtol=1e-5, atol=1e-6)
 
 

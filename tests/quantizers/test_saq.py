@@ -66,7 +66,7 @@ def test_the_nearest_are_found():
 def test_products_are_estimated():
     X, Q = normal(100, 16, 0.5) / 5, normal(9, 16, 0.5, seed=1)
     quantizer = SAQ(6, random_state=0).fit(X + 0.1)
-    record = quantizer.points(quantizer.transform(X), "Dot")
+    record = quantizer.points(quantizer.transform(X), "ip")
     assert_allclose(-scores_of(record, Q)[1], Q @ X.T, atol=0.05)
 
 

@@ -65,16 +65,16 @@ def test_features_of_other_units_have_grids_of_their_own(n_bits):
     assert (lost < 0.15 * X.std(axis=0)).all()
 
 
-@pytest.mark.parametrize("kind", ["Raw", "Dot"])
+@pytest.mark.parametrize("space", ["l2", "ip"])
 @pytest.mark.parametrize("range", RANGES)
 @pytest.mark.parametrize("n_bits", [4, 6, 8])
-def test_scores_are_those_of_the_decoded_rows(n_bits, range, kind):
+def test_scores_are_those_of_the_decoded_rows(n_bits, range, space):
     X, Q = normal(30, 21) / 9 + 0.1, normal(4, 21, seed=1) / 9
     quantizer = ScalarQuantizer(n_bits, range=range).fit(X)
     codes = quantizer.transform(X)
     back = quantizer.inverse_transform(codes).astype(np.float64)
-    scores, exact = scores_of(quantizer.points(codes, kind), Q)
-    if kind == "Raw":
+    scores, exact = scores_of(quantizer.points(codes, space), Q)
+    if space == "l2":
         expected = ((Q[:, None] - back) ** 2).sum(axis=2)
         assert_allclose(scores, expected, rtol=0.02)
     else:

@@ -74,7 +74,7 @@ def test_scores_are_products_with_the_decoded_row():
     quantizer = TernaryQuantizer().fit(X + 0.1)
     codes = quantizer.transform(X)
     back = quantizer.inverse_transform(codes)
-    products = scores_of(quantizer.points(codes, "Dot"), Q)[1]
+    products = scores_of(quantizer.points(codes, "ip"), Q)[1]
     assert_allclose(products, -Q @ back.T, rtol=1e-4, atol=1e-5)
     near, asked = back - quantizer.center_, Q - quantizer.center_
     lengths = ((X - quantizer.center_) ** 2).sum(1) + (asked**2).sum(1)[:, None]

@@ -9,20 +9,20 @@ from numpy.testing import assert_array_equal
 
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import frozen, padded_width
-from sklearn_jin.points import raw
+from sklearn_jin.points.rows import ROWS
 from sklearn_jin.search import beam
 
 
-def record(X, kind="Raw"):
+def record(X, space="l2"):
     """Points of the rows ``X``, padded."""
     n, d = np.shape(X)
     rows = np.zeros((n, padded_width(d)), np.float32)
     rows[:, :d] = X
-    return raw.KINDS[kind](frozen(rows))
+    return ROWS[space](frozen(rows))
 
 
 def walk(
-    neighbors, X, Q, k, ef, entries=None, kind="Raw", near=1, reach=np.inf, which=None
+    neighbors, X, Q, k, ef, entries=None, space="l2", near=1, reach=np.inf, which=None
 ):
     """Scores, ids and work of a walk for every query, from node 0 or its entries.
 
@@ -35,7 +35,7 @@ def walk(
     entries = entries.reshape(n, -1)  # one, or a row of them
     work = beam.walk(
         frozen(np.asarray(neighbors, np.int32)),
-        record(X, kind),
+        record(X, space),
         record(Q).X,
         which,
         entries.astype(np.int32),
@@ -64,11 +64,11 @@ def rows(n, seed=0):
     return np.random.default_rng(seed).integers(-9, 9, (n, 5))
 
 
-@pytest.mark.parametrize("kind", ["Raw", "Manhattan", "Chebyshev"])
-def test_full_beam_on_a_connected_graph_is_exact(kind):
+@pytest.mark.parametrize("space", ["l2", "l1", "linf"])
+def test_full_beam_on_a_connected_graph_is_exact(space):
     X, Q = rows(70), rows(9, seed=1)
-    metric = {"Raw": "sqeuclidean"}.get(kind, kind.lower())
-    scores, ids, _ = walk(line(70), X, Q, 10, 70, kind=kind)
+    metric = {"l2": "sqeuclidean"}.get(space, space.lower())
+    scores, ids, _ = walk(line(70), X, Q, 10, 70, space=space)
     assert_array_equal(ids, naive.nearest(X, Q, 10, metric))
     assert_array_equal(scores, naive.nearest_distances(X, Q, 10, metric))
 

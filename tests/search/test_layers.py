@@ -7,9 +7,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_jin._memory import frozen, padded_width
-from sklearn_jin.build import hnsw
-from sklearn_jin.build.grow import grow
-from sklearn_jin.points import raw, take
+from sklearn_jin.construction import hnsw
+from sklearn_jin.construction.grow import grow
+from sklearn_jin.points import subset
+from sklearn_jin.points.rows import RowsL2
 from sklearn_jin.search import counters
 from sklearn_jin.search.layers import (
     ENTRIES,
@@ -31,7 +32,7 @@ def record(X):
     n, d = X.shape
     rows = np.zeros((n, padded_width(d)), np.float32)
     rows[:, :d] = X
-    return raw.Raw(frozen(rows))
+    return RowsL2(frozen(rows))
 
 
 def complete(n, width):
@@ -49,7 +50,7 @@ def layered(points, sizes):
     upper = [complete(m, width) for m in sizes] or [np.empty((0, width), np.int32)]
     graph, upper = frozen(complete(n, n - 1)), frozen(np.vstack(upper))
     starts = np.cumsum([0, *sizes])
-    return Layers(graph, upper, starts, members, take(points, members))
+    return Layers(graph, upper, starts, members, subset(points, members))
 
 
 def every(queries):

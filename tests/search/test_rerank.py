@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from sklearn_jin._memory import frozen, padded_width
-from sklearn_jin.points import raw
+from sklearn_jin.points.rows import ROWS, RowsL2
 from sklearn_jin.search import rerank
 
 
@@ -22,14 +22,18 @@ def rows(X):
     return frozen(padded)
 
 
-def refine(X, Q, proposed, k, estimates=None, slack=np.inf, which=None, kind="Raw"):
+def refine(
+    X, Q, proposed, k, estimates=None, overestimate=np.inf, which=None, space="l2"
+):
     """Scores and ids of the best of ``proposed``, each row for one of ``which``."""
     scores, ids = np.full((len(Q), k), 7.0), np.full((len(Q), k), 7, np.int64)
     proposed = np.asarray(proposed, np.int32)
     which = np.arange(len(proposed)) if which is None else np.asarray(which)
     estimates = np.zeros(proposed.shape) if estimates is None else estimates
-    points, estimates = raw.KINDS[kind](rows(X)), np.asarray(estimates, np.float32)
-    rerank.refine(points, rows(Q), which, proposed, estimates, slack, scores, ids)
+    points, estimates = ROWS[space](rows(X)), np.asarray(estimates, np.float32)
+    rerank.refine(
+        points, rows(Q), which, proposed, estimates, overestimate, scores, ids
+    )
     return scores, ids
 
 
@@ -109,10 +113,10 @@ LINE = np.array([[6], [5], [4], [3], [2], [1]])  # scores 36, 25, 16, ... from 0
         (np.inf, [5, 4]),
     ],
 )
-def test_proposals_beyond_the_slack_are_never_scored(slack, kept):
+def test_proposals_beyond_the_slack_are_never_scored(overestimate, kept):
     # The estimates ascend, unlike the scores.
     estimates = [[31, 32, 33, 34, 35, 35]]
-    ids = refine(LINE, [[0]], [np.arange(6)], 2, estimates, slack)[1]
+    ids = refine(LINE, [[0]], [np.arange(6)], 2, estimates, overestimate)[1]
     assert_array_equal(ids, [kept])
 
 
@@ -146,9 +150,9 @@ def test_a_score_of_0_ends_what_is_estimated_above_it():
 def test_an_infinite_slack_ends_nothing(n):
     X = np.linspace(0, 1, n)[:, None]
     estimates = np.geomspace(1, 3e38, n)[None]
-    for kind, query in (("Raw", 1.0), ("Dot", 1.0), ("Dot", 0.0), ("Dot", -1.0)):
-        metric = {"Raw": "sqeuclidean", "Dot": "inner_product"}[kind]
-        found = refine(X, [[query]], [np.arange(n)], 2, estimates, np.inf, kind=kind)
+    for space, query in (("l2", 1.0), ("ip", 1.0), ("ip", 0.0), ("ip", -1.0)):
+        metric = {"l2": "sqeuclidean", "ip": "inner_product"}[space]
+        found = refine(X, [[query]], [np.arange(n)], 2, estimates, np.inf, space=space)
         assert_array_equal(found[1], naive.nearest(X, [[query]], 2, metric))
 
 
@@ -156,8 +160,8 @@ def test_negative_scores_end_by_a_finite_slack_only():
     # Minus the inner product: -0.1, -0.2, ...; each is nearer than the last.
     X, estimates = np.linspace(0.1, 0.9, 9)[:, None], [np.linspace(1, 2, 9)]
     ended, whole = (
-        refine(X, [[1]], [np.arange(9)], 2, estimates, slack, kind="Dot")[1]
-        for slack in (5, np.inf)
+        refine(X, [[1]], [np.arange(9)], 2, estimates, overestimate, space="ip")[1]
+        for overestimate in (5, np.inf)
     )
     assert_array_equal(ended, [[1, 0]])
     assert_array_equal(whole, [[8, 7]])
@@ -166,7 +170,7 @@ def test_negative_scores_end_by_a_finite_slack_only():
 def test_what_stood_in_a_row_before_does_not_count():
     # Rows come uninitialised: 0 would end them, were it taken for a score.
     scores, ids = np.zeros((1, 2)), np.zeros((1, 2), np.int64)
-    points, proposed = raw.Raw(rows(LINE)), np.array([[0, 1, 2]], np.int32)
+    points, proposed = RowsL2(rows(LINE)), np.array([[0, 1, 2]], np.int32)
     estimates = np.array([[90, 91, 92]], np.float32)
     rerank.refine(
         points, rows([[0]]), np.arange(1), proposed, estimates, 3, scores, ids
@@ -174,11 +178,11 @@ def test_what_stood_in_a_row_before_does_not_count():
     assert_array_equal(ids, [[2, 1]])
 
 
-def naive_refine(gaps, proposed, estimates, k, slack):
+def naive_refine(gaps, proposed, estimates, k, overestimate):
     """The nearest of those proposed before the slack ends it."""
     kept = []
     for i, estimate in zip(proposed, estimates):
-        if len(kept) == k and estimate > slack * gaps[kept[-1]]:
+        if len(kept) == k and estimate > overestimate * gaps[kept[-1]]:
             break
         if i >= 0:
             kept = sorted([*kept, i], key=lambda i: (gaps[i], i))[:k]
@@ -187,7 +191,7 @@ def naive_refine(gaps, proposed, estimates, k, slack):
 
 @given(st.integers(0, 10**6), st.integers(1, 6), st.sampled_from([0.3, 1, 1.7, np.inf]))
 @settings(max_examples=60)
-def test_rows_are_refined_by_the_definition(seed, k, slack):
+def test_rows_are_refined_by_the_definition(seed, k, overestimate):
     rng = np.random.default_rng(seed)
     X, Q, which = data(20, seed), data(6, seed + 1), rng.permutation(6)[:4]
     proposed = rng.permuted(np.tile(np.arange(20), (4, 1)), axis=1)[:, :12]
@@ -197,23 +201,25 @@ def test_rows_are_refined_by_the_definition(seed, k, slack):
     )
     estimates = np.sort(estimates.astype(np.float32), axis=1)
     proposed[rng.random((4, 12)) < 0.2] = -1
-    ids = refine(X, Q, proposed, k, estimates, slack, which)[1][which]
-    wanted = [naive_refine(*row, k, slack) for row in zip(gaps, proposed, estimates)]
+    ids = refine(X, Q, proposed, k, estimates, overestimate, which)[1][which]
+    wanted = [
+        naive_refine(*row, k, overestimate) for row in zip(gaps, proposed, estimates)
+    ]
     assert_array_equal(ids, wanted)
 
 
 # Estimates
 
 
-@pytest.mark.parametrize("kind", ["Raw", "Dot", "Manhattan"])
-def test_estimates_are_scores_of_the_points_named(kind):
+@pytest.mark.parametrize("space", ["l2", "ip", "l1"])
+def test_estimates_are_scores_of_the_points_named(space):
     X, Q = data(20) / 20, data(5, seed=1) / 20
     ids = np.random.default_rng(0).integers(0, 20, (5, 7))
     scores = np.full((5, 7), 7, np.float32)
-    rerank.estimate(raw.KINDS[kind](rows(X)), rows(Q), ids, scores)
-    metric = {"Raw": "sqeuclidean", "Dot": "inner_product"}.get(kind, kind.lower())
+    rerank.estimate(ROWS[space](rows(X)), rows(Q), ids, scores)
+    metric = {"l2": "sqeuclidean", "ip": "inner_product"}.get(space, space.lower())
     wanted = np.take_along_axis(naive.distances(X, Q, metric), ids, axis=1)
-    np.testing.assert_allclose(scores, wanted + (kind == "Dot"), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(scores, wanted + (space == "ip"), rtol=1e-5, atol=1e-6)
 
 
 # Rows of the best

@@ -9,29 +9,29 @@ from sklearn import config_context
 from sklearn_jin import ScalarQuantizer
 from sklearn_jin._memory import frozen, padded_width
 from sklearn_jin.metrics import METRICS
-from sklearn_jin.points import raw
+from sklearn_jin.points.rows import ROWS, RowsL2
 from sklearn_jin.search import scan as module
 from sklearn_jin.search.beam import NO_KEY
 from sklearn_jin.search.scan import FEW, propose, scan, scan_codes
-from sklearn_jin.search.shortlist import ids_of, settle, shortlists
+from sklearn_jin.search.shortlist import ids_of, shortlists, top_k
 
 METRIC = {
-    "Raw": "sqeuclidean",
-    "Manhattan": "manhattan",
-    "Chebyshev": "chebyshev",
-    "Dot": "inner_product",
+    "l2": "sqeuclidean",
+    "l1": "manhattan",
+    "linf": "chebyshev",
+    "ip": "inner_product",
 }
 
 
-def prepared(kind, X, Q):
+def prepared(space, X, Q):
     """Points and queries as a metric prepares them."""
-    metric = METRICS[METRIC[kind]]().fit(X)
-    return raw.KINDS[kind](metric.rows(X)), metric.ask(Q)[0]
+    metric = METRICS[METRIC[space]]().fit(X)
+    return ROWS[space](metric.rows(X)), metric.prepare_queries(Q)[0]
 
 
-def expected(kind, points, queries, k):
+def expected(space, points, queries, k):
     """Ids of the nearest of the prepared rows."""
-    return naive.nearest(points.X, queries, k, METRIC[kind])
+    return naive.nearest(points.X, queries, k, METRIC[space])
 
 
 def integers(n, d=4, seed=0):
@@ -39,35 +39,35 @@ def integers(n, d=4, seed=0):
 
 
 @pytest.fixture(params=METRIC)
-def kind(request):
+def space(request):
     return request.param
 
 
 @pytest.mark.parametrize("n_queries", [1, FEW, FEW + 1, 40])
 @pytest.mark.parametrize("k", [1, 7, 90])
-def test_scan_finds_the_nearest(kind, n_queries, k):
-    points, queries = prepared(kind, integers(90), integers(n_queries, seed=1))
+def test_scan_finds_the_nearest(space, n_queries, k):
+    points, queries = prepared(space, integers(90), integers(n_queries, seed=1))
     scores, ids = scan(points, queries, k, 1)
-    assert_array_equal(ids, expected(kind, points, queries, k))
+    assert_array_equal(ids, expected(space, points, queries, k))
     assert scores.dtype == np.float64 and ids.dtype == np.int64
     assert (np.diff(scores) >= 0).all()
 
 
-def test_scores_are_exact(kind):
-    points, queries = prepared(kind, integers(90), integers(20, seed=1))
+def test_scores_are_exact(space):
+    points, queries = prepared(space, integers(90), integers(20, seed=1))
     scores, ids = scan(points, queries, 3, 1)
     for q, i in np.ndindex(scores.shape):
         x, query = points.X[ids[q, i]].astype(float), queries[q].astype(float)
-        exact = naive.DISTANCES[METRIC[kind]](x[None], query)[0]
+        exact = naive.DISTANCES[METRIC[space]](x[None], query)[0]
         assert_allclose(scores[q, i], exact, 1e-14)
 
 
 @pytest.mark.parametrize("n_copies", [2, 20, 80])
-def test_duplicates_come_in_the_order_of_ids(kind, n_copies):
+def test_duplicates_come_in_the_order_of_ids(space, n_copies):
     X = np.repeat(integers(4), n_copies, axis=0)
-    points, queries = prepared(kind, X, integers(12, seed=1))
+    points, queries = prepared(space, X, integers(12, seed=1))
     _, ids = scan(points, queries, 5, 1)
-    assert_array_equal(ids, expected(kind, points, queries, 5))
+    assert_array_equal(ids, expected(space, points, queries, 5))
 
 
 @pytest.mark.parametrize("offset", [1e3, 1e6])
@@ -75,7 +75,7 @@ def test_an_offset_hides_no_neighbour(offset):
     # Prepared rows never look like this; the scan does not rely on it.
     X = frozen((offset + integers(300, 8)).astype(np.float32))
     queries = frozen((offset + integers(40, 8, seed=1)).astype(np.float32))
-    _, ids = scan(raw.Raw(X), queries, 5, 1)
+    _, ids = scan(RowsL2(X), queries, 5, 1)
     assert_array_equal(ids, naive.nearest(X, queries, 5))
 
 
@@ -84,13 +84,15 @@ def test_near_ties_are_decided_in_float64():
     angles = np.linspace(0, 2 * np.pi, 200)
     points = frozen(np.c_[np.cos(angles), np.sin(angles), 0 * angles, 0 * angles])
     points, queries = points.astype(np.float32), np.zeros((20, 4), np.float32)
-    _, ids = scan(raw.Raw(points), queries, 5, 1)
+    _, ids = scan(RowsL2(points), queries, 5, 1)
     assert_array_equal(ids, naive.nearest(points, queries, 5))
 
 
-def test_an_answer_does_not_depend_on_its_batch(kind):
+def test_an_answer_does_not_depend_on_its_batch(space):
     rng = np.random.default_rng(0)
-    points, queries = prepared(kind, rng.normal(size=(90, 6)), rng.normal(size=(25, 6)))
+    points, queries = prepared(
+        space, rng.normal(size=(90, 6)), rng.normal(size=(25, 6))
+    )
     scores, ids = scan(points, queries, 4, 1)
     for q in range(25):
         alone = scan(points, queries[q : q + 1], 4, 1)
@@ -98,8 +100,8 @@ def test_an_answer_does_not_depend_on_its_batch(kind):
         assert_array_equal(alone[1][0], ids[q])
 
 
-def test_little_working_memory_changes_nothing(kind):
-    points, queries = prepared(kind, integers(90), integers(30, seed=1))
+def test_little_working_memory_changes_nothing(space):
+    points, queries = prepared(space, integers(90), integers(30, seed=1))
     expected = scan(points, queries, 4, 1)
     with config_context(working_memory=1e-6):
         for found, wanted in zip(scan(points, queries, 4, 1), expected):
@@ -107,27 +109,27 @@ def test_little_working_memory_changes_nothing(kind):
 
 
 @pytest.mark.parametrize("size", [1, 16, 50])
-def test_blocks_change_nothing(kind, size, monkeypatch):
-    points, queries = prepared(kind, integers(90), integers(30, seed=1))
+def test_blocks_change_nothing(space, size, monkeypatch):
+    points, queries = prepared(space, integers(90), integers(30, seed=1))
     monkeypatch.setattr(module, "ROW_BLOCK", size)
     monkeypatch.setattr(module, "QUERY_BLOCK", 7)
     ids = module.scan(points, queries, 4, 1)[1]
-    assert_array_equal(ids, expected(kind, points, queries, 4))
+    assert_array_equal(ids, expected(space, points, queries, 4))
 
 
 @pytest.mark.jit
-def test_threads_and_blocks_change_nothing(kind):
+def test_threads_and_blocks_change_nothing(space):
     rng = np.random.default_rng(0)
     X, Q = rng.normal(size=(5000, 6)), rng.normal(size=(1100, 6))  # two blocks of each
-    points, queries = prepared(kind, X, Q)
+    points, queries = prepared(space, X, Q)
     one, two = (scan(points, queries, 4, n_threads) for n_threads in (1, 2))
     assert_array_equal(one[0], two[0])
     assert_array_equal(one[1], two[1])
-    assert_array_equal(one[1][::50], expected(kind, points, queries[::50], 4))
+    assert_array_equal(one[1][::50], expected(space, points, queries[::50], 4))
 
 
-def test_a_nan_is_farther_than_all_else(kind):
-    points, queries = prepared(kind, integers(60), integers(20, seed=1))
+def test_a_nan_is_farther_than_all_else(space):
+    points, queries = prepared(space, integers(60), integers(20, seed=1))
     X, queries = points.X.copy(), queries.copy()
     X[7], queries[3] = np.nan, np.nan
     _, ids = scan(points._replace(X=frozen(X)), frozen(queries), 60, 1)
@@ -139,7 +141,7 @@ def test_a_nan_is_farther_than_all_else(kind):
 def test_as_few_points_as_proposals_are_scanned(n_points):
     X = np.random.default_rng(n_points).random((n_points, 4), dtype=np.float32)
     for k in (1, 9, 25, n_points):
-        _, ids = scan(raw.Raw(frozen(X)), frozen(X[:12]), min(k, n_points), 1)
+        _, ids = scan(RowsL2(frozen(X)), frozen(X[:12]), min(k, n_points), 1)
         assert_array_equal(ids, naive.nearest(X, X[:12], min(k, n_points), "euclidean"))
 
 
@@ -156,7 +158,7 @@ def proposed(estimates, ids, room, blocks=(None,), lo=0, hi=None):
         products = np.ascontiguousarray((5 - estimates[:, part]) / 2)
         hi = len(estimates) if hi is None else hi
         propose(products, q2, x2, ids[part], lo, hi, *best)
-    return settle(best)
+    return top_k(best)
 
 
 def nearest_ids(estimates, ids, room):
@@ -226,7 +228,7 @@ def test_products_that_overflow_propose_what_is_finite():
     q2, x2, ids = np.float32([2]), np.float32([2] * 4), np.arange(4, dtype=np.int32)
     best = shortlists(1, 2)
     propose(products, q2, x2, ids, 0, 1, *best)
-    assert_array_equal(ids_of(settle(best)), [[1, 3]])
+    assert_array_equal(ids_of(top_k(best)), [[1, 3]])
 
 
 # Codes
@@ -245,7 +247,7 @@ def coded(n, d=6, seed=0):
     X, Q = (rng.standard_normal((m, d)).astype(np.float32) for m in (n, 150))
     quantizer = ScalarQuantizer(8)
     codes = quantizer.points(quantizer.fit_transform(X))
-    return codes, raw.Raw(raw_rows(X)), raw_rows(Q)
+    return codes, RowsL2(raw_rows(X)), raw_rows(Q)
 
 
 def estimates_of(codes, queries):
@@ -314,7 +316,7 @@ def test_equal_codes_come_in_the_order_of_ids():
     X = np.repeat(rng.standard_normal((4, 6)), 10, axis=0).astype(np.float32)
     quantizer = ScalarQuantizer(8)
     codes = quantizer.points(quantizer.fit_transform(X))
-    points, queries = raw.Raw(raw_rows(X)), raw_rows(X[::10])
+    points, queries = RowsL2(raw_rows(X)), raw_rows(X[::10])
     ids = scan_codes(codes, points, queries, 3, 5, np.inf, 1)[1]
     assert_array_equal(ids, 10 * np.arange(4)[:, None] + np.arange(3))
 
@@ -324,9 +326,9 @@ def test_a_slack_ends_what_codes_propose():
     X = np.linspace(1, 2, 40)[:, None].repeat(6, axis=1).astype(np.float32)
     quantizer = ScalarQuantizer(8)
     codes = quantizer.points(quantizer.fit_transform(X))
-    points, queries = raw.Raw(raw_rows(X[::-1])), raw_rows(np.zeros((2, 6)))
-    for slack, nearest in ((0, 0), (np.inf, 39)):
-        ids = scan_codes(codes, points, queries, 1, 40, slack, 1)[1]
+    points, queries = RowsL2(raw_rows(X[::-1])), raw_rows(np.zeros((2, 6)))
+    for overestimate, nearest in ((0, 0), (np.inf, 39)):
+        ids = scan_codes(codes, points, queries, 1, 40, overestimate, 1)[1]
         assert_array_equal(ids, [[nearest]] * 2)
 
 

@@ -12,22 +12,22 @@ from sklearn_jin.search.shortlist import (
     SPARE,
     cut,
     ids_of,
-    offer,
-    settle,
+    push,
     shortlists,
+    top_k,
 )
 
 
 @kernel
 def offer_all(some, keys, filled, bounds, marks, bins, q):
-    offer(some, len(some), keys, filled, bounds, marks, bins, q)
+    push(some, len(some), keys, filled, bounds, marks, bins, q)
 
 
 def smallest(some, room):
     """Of the middle one of three lists: its keys as they are settled."""
     lists = shortlists(3, room)
     offer_all(np.array(some, np.uint64), *lists, 1)
-    kept = settle(lists)
+    kept = top_k(lists)
     assert (kept[[0, 2]] == NO_KEY).all()
     return kept[1]
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_jin._memory import frozen
-from sklearn_jin.build import product
+from sklearn_jin.construction import product
 
 
 def rows(n, d, seed=0):

@@ -8,8 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from sklearn_jin.build import kmeans as module
-from sklearn_jin.build.kmeans import CELLS, assign, kmeans, means, sample
+from sklearn_jin.construction import kmeans as module
+from sklearn_jin.construction.kmeans import CELLS, assign, kmeans, means, sample
 
 
 def rows(n, d, seed=0):

@@ -1,6 +1,6 @@
 """Vamana graphs."""
 
-from sklearn_jin.build.grow import flat, met
+from sklearn_jin.construction.grow import flat, met
 
 
 def plan(n, max_degree, search_list_size, alpha):

@@ -5,41 +5,41 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_jin._memory import aligned, frozen
-from sklearn_jin._simd import LINE, dot, l1, largest, prefetch, squared_l2
+from sklearn_jin._simd import LINE, dot, l1, largest, prefetch_lines, squared_l2
 from sklearn_jin.points import (
-    arrange,
-    between,
     exact,
-    fetch,
-    look,
+    insertion_order,
+    new_scratch,
+    pair_score,
+    prefetch,
     score,
+    set_query,
     spaces,
-    take,
-    view,
+    subset,
 )
 
 FETCHED_LINES = 64  # of one row; the hardware follows a longer row by itself
 
 
-class Raw(NamedTuple):
+class RowsL2(NamedTuple):
     """Rows whose score is the squared L2 distance."""
 
     X: np.ndarray  # (n, width) float32, padded with zeros, rows start at a line
 
 
-class Manhattan(NamedTuple):
+class RowsL1(NamedTuple):
     """Rows whose score is the L1 distance."""
 
     X: np.ndarray  # as in Raw
 
 
-class Chebyshev(NamedTuple):
+class RowsLinf(NamedTuple):
     """Rows whose score is the largest difference of a coordinate."""
 
     X: np.ndarray  # as in Raw
 
 
-class Dot(NamedTuple):
+class RowsIP(NamedTuple):
     """Rows of length 1 at most whose score is one less the inner product.
 
     A graph on them joins each row to those of large inner product (ip-NSW,
@@ -52,72 +52,72 @@ class Dot(NamedTuple):
     X: np.ndarray  # as in Raw
 
 
-def view_rows(points, n):
+def scratch_rows(points, n):
     return np.zeros((n, points.X.shape[1]), np.float32)
 
 
-def look_rows(points, views, v, queries, q):
+def set_query_rows(points, scratch, v, queries, q):
     for j in range(queries.shape[1]):
-        views[v, j] = queries[q, j]
+        scratch[v, j] = queries[q, j]
 
 
-def fetch_rows(points, i):
+def prefetch_rows(points, i):
     width = points.X.shape[1]
-    prefetch(points.X, i, min((4 * width + LINE - 1) // LINE, FETCHED_LINES))
+    prefetch_lines(points.X, i, min((4 * width + LINE - 1) // LINE, FETCHED_LINES))
 
 
-def take_rows(points, ids):
+def subset_rows(points, ids):
     return points._replace(X=frozen(aligned(points.X[ids])))
 
 
-for kind in (Raw, Manhattan, Chebyshev, Dot):
-    view.register(kind, view_rows)
-    look.register(kind, look_rows)
-    fetch.register(kind, fetch_rows)
-    take.register(kind, take_rows)
+for kind in (RowsL2, RowsL1, RowsLinf, RowsIP):
+    new_scratch.register(kind, scratch_rows)
+    set_query.register(kind, set_query_rows)
+    prefetch.register(kind, prefetch_rows)
+    subset.register(kind, subset_rows)
 
 
-@score.register(Raw)
-def score_l2(points, views, v, i):
-    return squared_l2(points.X, i, views, v)
+@score.register(RowsL2)
+def score_l2(points, scratch, v, i):
+    return squared_l2(points.X, i, scratch, v)
 
 
-@score.register(Dot)
-def score_dot(points, views, v, i):
-    return max(np.float32(1) - dot(points.X, i, views, v), np.float32(0))
+@score.register(RowsIP)
+def score_ip(points, scratch, v, i):
+    return max(np.float32(1) - dot(points.X, i, scratch, v), np.float32(0))
 
 
-@score.register(Manhattan)
-def score_l1(points, views, v, i):
-    return l1(points.X, i, views, v)
+@score.register(RowsL1)
+def score_l1(points, scratch, v, i):
+    return l1(points.X, i, scratch, v)
 
 
-@score.register(Chebyshev)
-def score_largest(points, views, v, i):
-    return largest(points.X, i, views, v)
+@score.register(RowsLinf)
+def score_linf(points, scratch, v, i):
+    return largest(points.X, i, scratch, v)
 
 
-@between.register(Raw)
-def between_l2(points, i, j):
+@pair_score.register(RowsL2)
+def pair_score_l2(points, i, j):
     return squared_l2(points.X, i, points.X, j)
 
 
-@between.register(Dot)
-def between_dot(points, i, j):
+@pair_score.register(RowsIP)
+def pair_score_ip(points, i, j):
     return max(np.float32(1) - dot(points.X, i, points.X, j), np.float32(0))
 
 
-@between.register(Manhattan)
-def between_l1(points, i, j):
+@pair_score.register(RowsL1)
+def pair_score_l1(points, i, j):
     return l1(points.X, i, points.X, j)
 
 
-@between.register(Chebyshev)
-def between_largest(points, i, j):
+@pair_score.register(RowsLinf)
+def pair_score_linf(points, i, j):
     return largest(points.X, i, points.X, j)
 
 
-@exact.register(Raw)
+@exact.register(RowsL2)
 def exact_l2(points, queries, q, i):
     total = 0.0
     for j in range(queries.shape[1]):
@@ -126,7 +126,7 @@ def exact_l2(points, queries, q, i):
     return total
 
 
-@exact.register(Manhattan)
+@exact.register(RowsL1)
 def exact_l1(points, queries, q, i):
     total = 0.0
     for j in range(queries.shape[1]):
@@ -134,8 +134,8 @@ def exact_l1(points, queries, q, i):
     return total
 
 
-@exact.register(Chebyshev)
-def exact_largest(points, queries, q, i):
+@exact.register(RowsLinf)
+def exact_linf(points, queries, q, i):
     most = 0.0
     for j in range(queries.shape[1]):
         gap = abs(np.float64(queries[q, j]) - np.float64(points.X[i, j]))
@@ -146,8 +146,8 @@ def exact_largest(points, queries, q, i):
     return most
 
 
-@exact.register(Dot)
-def exact_dot(points, queries, q, i):
+@exact.register(RowsIP)
+def exact_ip(points, queries, q, i):
     """Minus the inner product: the only score that may be negative."""
     total = 0.0
     for j in range(queries.shape[1]):
@@ -155,15 +155,15 @@ def exact_dot(points, queries, q, i):
     return total
 
 
-@spaces.register(Dot)
-def spaces_dot(points):
-    return Raw(points.X), points
+@spaces.register(RowsIP)
+def spaces_ip(points):
+    return RowsL2(points.X), points
 
 
-@arrange.register(Dot)
-def arrange_dot(points, order):
+@insertion_order.register(RowsIP)
+def insertion_order_ip(points, order):
     lengths = np.einsum("ij,ij->i", points.X, points.X)
     return order[np.argsort(-lengths[order], kind="stable")]
 
 
-KINDS = {kind.__name__: kind for kind in (Raw, Manhattan, Chebyshev, Dot)}
+ROWS = {"l2": RowsL2, "l1": RowsL1, "linf": RowsLinf, "ip": RowsIP}

@@ -15,9 +15,9 @@ from sklearn_jin import (
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import frozen
 from sklearn_jin._simd import BLOCK, sum_tables
-from sklearn_jin.points import ask
-from sklearn_jin.points.raw import Dot, Raw
-from sklearn_jin.search import tables
+from sklearn_jin.points import encode_queries
+from sklearn_jin.points.rows import RowsIP, RowsL2
+from sklearn_jin.search import fastscan
 from sklearn_jin.search.rerank import estimate
 
 CODES = {
@@ -38,25 +38,29 @@ def rows(n, d, seed=0):
     return X / np.linalg.norm(X, axis=1).max()
 
 
-def record(name, n, kind="Raw", d=12):
+def record(name, n, space="l2", d=12):
     X = rows(n, d)
     codes = CODES[name].fit(X).transform(X)
-    return CODES[name].points(codes, kind), {"Raw": Raw, "Dot": Dot}[kind](frozen(X))
+    return CODES[name].points(codes, space), {"l2": RowsL2, "ip": RowsIP}[space](
+        frozen(X)
+    )
 
 
 def estimates(points, Q):
     n = len(points.codes)
     ids = np.tile(np.arange(n), (len(Q), 1))
     scores = np.empty((len(Q), n), np.float32)
-    estimate(points, frozen(ask(points, Q)), ids, scores)
+    estimate(points, frozen(encode_queries(points, Q)), ids, scores)
     return scores
 
 
 def table_scores(points, Q):
     """Scores of all codes by the tables themselves, before they are bytes."""
-    blocks = tables.block(points)
-    entries, outer, inner, _ = tables.tables(blocks.points, ask(blocks.points, Q))
-    codes, _ = tables.nibbles(points)
+    blocks = fastscan.block(points)
+    entries, outer, inner, _ = fastscan.fastscan_tables(
+        blocks.points, encode_queries(blocks.points, Q)
+    )
+    codes, _ = fastscan.fastscan_codes(points)
     n_bytes = codes.shape[1]
     place = np.arange(n_bytes)
     sums = entries[:, place, 0, codes & 15] + entries[:, place, 1, codes >> 4]
@@ -67,10 +71,10 @@ def table_scores(points, Q):
     return outer[:, None] + scores
 
 
-@pytest.mark.parametrize("kind", ["Raw", "Dot"])
+@pytest.mark.parametrize("space", ["l2", "ip"])
 @pytest.mark.parametrize("name", CODES)
-def test_tables_hold_the_scores_of_codes(name, kind):
-    points, _ = record(name, 150, kind)
+def test_tables_hold_the_scores_of_codes(name, space):
+    points, _ = record(name, 150, space)
     Q = rows(5, 12, seed=1)
     scores = estimates(points, Q)
     by_tables = np.maximum(table_scores(points, Q), 0)
@@ -82,11 +86,11 @@ def test_codes_that_are_no_nibbles_have_no_blocks():
     X = rows(50, 12)
     for quantizer in (ScalarQuantizer(8), ProductQuantizer(3, 8)):
         codes = quantizer.fit(X).transform(X)
-        assert tables.block(quantizer.points(codes)) is None
+        assert fastscan.block(quantizer.points(codes)) is None
     segments = SAQ(4, random_state=0).fit(rows(300, 128) * np.arange(128, 0, -1))
     codes = segments.transform(rows(10, 128))
     if len(segments.points(codes).middles) > 1:
-        assert tables.block(segments.points(codes)) is None
+        assert fastscan.block(segments.points(codes)) is None
 
 
 @kernel
@@ -96,7 +100,7 @@ def all_sums(blocks, tables, sums):
 
 
 @pytest.mark.parametrize("n_bytes", [1, 2, 7, 64])
-@pytest.mark.parametrize("turn", [tables.turn_bytes, tables.turn_fours])
+@pytest.mark.parametrize("turn", [fastscan.turn_bytes, fastscan.turn_fours])
 def test_sums_are_those_of_the_entries(turn, n_bytes):
     rng = np.random.default_rng(n_bytes)
     codes = rng.integers(0, 256, (150, n_bytes)).astype(np.uint8)
@@ -109,7 +113,7 @@ def test_sums_are_those_of_the_entries(turn, n_bytes):
     place = np.arange(n_bytes)
     picked = entries[:, place, 0, codes & 15].astype(int)
     picked += entries[:, place, 1, codes >> 4]
-    if turn is tables.turn_bytes:
+    if turn is fastscan.turn_bytes:
         picked = np.minimum(picked, 255)
     found = sums.transpose(1, 0, 2).reshape(2, -1)[:, : len(codes)]
     assert_array_equal(found, picked.sum(axis=2))
@@ -120,13 +124,13 @@ SHAPES = {"bytes": np.zeros((1, 64)), "fours": np.zeros((1, 1, 128))}
 
 @pytest.fixture(params=SHAPES)
 def blocks_like(request):
-    """An array of the shape of blocks of either kind."""
+    """An array of the shape of blocks of either space."""
     return SHAPES[request.param]
 
 
 def test_bytes_stand_for_the_tables(blocks_like):
     entries = np.random.default_rng(0).normal(size=(4, 6, 2, 16)).astype(np.float32)
-    as_bytes, unit, least = tables.as_bytes(blocks_like, entries, np.inf)
+    as_bytes, unit, least = fastscan.as_bytes(blocks_like, entries, np.inf)
     back = as_bytes.reshape(entries.shape) * unit[:, None, None, None]
     lows = entries.min(axis=3, keepdims=True)
     assert_allclose(back, entries - lows, atol=0.51 * unit.max())
@@ -139,7 +143,7 @@ def test_bytes_stand_for_the_tables(blocks_like):
 @pytest.mark.parametrize("n_bytes", [257, 258, 600])
 def test_sums_of_many_entries_do_not_overflow(blocks_like, n_bytes, far):
     entries = np.random.default_rng(0).random((1, n_bytes, 2, 16), dtype=np.float32)
-    pairs = tables.as_bytes(blocks_like, entries, far)[0].reshape(-1, 2, 16)
+    pairs = fastscan.as_bytes(blocks_like, entries, far)[0].reshape(-1, 2, 16)
     sums = pairs.max(axis=2).sum(axis=1, dtype=int)
     if blocks_like.ndim == 2:
         sums = np.minimum(sums, 255)
@@ -149,18 +153,18 @@ def test_sums_of_many_entries_do_not_overflow(blocks_like, n_bytes, far):
 def test_far_entries_are_cut(blocks_like):
     entries = np.ones((1, 2, 2, 16), np.float32)
     entries[..., 0], entries[0, 0, 0, 3] = 0, 1000
-    as_bytes, unit, _ = tables.as_bytes(blocks_like, entries, 4.0)
+    as_bytes, unit, _ = fastscan.as_bytes(blocks_like, entries, 4.0)
     assert as_bytes.max() == 255 and unit[0] * 255 < 100
 
 
-@pytest.mark.parametrize("kind", ["Raw", "Dot"])
+@pytest.mark.parametrize("space", ["l2", "ip"])
 @pytest.mark.parametrize("name", CODES)
 @pytest.mark.parametrize("n", [1, 5, 64, 65, 200])
-def test_reranking_all_is_exact(name, kind, n):
-    points, second = record(name, n, kind)
+def test_reranking_all_is_exact(name, space, n):
+    points, second = record(name, n, space)
     Q, k = rows(4, 12, seed=1), min(3, n)
-    scores, ids = tables.search(tables.block(points), n, second, Q, k, n, np.inf, 2)
-    gaps = -Q @ second.X.T if kind == "Dot" else ((Q[:, None] - second.X) ** 2).sum(2)
+    scores, ids = fastscan.search(fastscan.block(points), n, second, Q, k, n, np.inf, 2)
+    gaps = -Q @ second.X.T if space == "ip" else ((Q[:, None] - second.X) ** 2).sum(2)
     assert_array_equal(ids, np.argsort(gaps, axis=1, kind="stable")[:, :k])
     assert_allclose(scores, np.sort(gaps, axis=1)[:, :k], atol=1e-6)
 
@@ -172,8 +176,8 @@ def test_a_large_scan_proposes_what_codes_propose(name):
     points, second = record(name, n)
     Q = rows(20, d, seed=1)
     best = np.sort(estimates(points, Q), axis=1)[:, :room]
-    blocks = tables.block(points)
-    _, ids = tables.search(blocks, n, second, Q, room, room, np.inf, 1)
+    blocks = fastscan.block(points)
+    _, ids = fastscan.search(blocks, n, second, Q, room, room, np.inf, 1)
     found = np.sort(np.take_along_axis(estimates(points, Q), ids, 1), axis=1)
     assert (np.diff(np.sort(ids, axis=1), axis=1) > 0).all()
     # Bytes round; what is proposed is hardly farther than what should be.
@@ -184,24 +188,24 @@ def test_a_large_scan_proposes_what_codes_propose(name):
 def test_a_sample_that_is_too_good_loses_nothing():
     # All near codes are where the sample looks: its bound is met by too few.
     n = 64 * 128 * 3
-    every = n // (tables.SAMPLE_BLOCKS * BLOCK)
+    every = n // (fastscan.SAMPLE_BLOCKS * BLOCK)
     X = np.full((n, 4), 100.0, np.float32)
     sampled = (np.arange(n) // BLOCK) % every == 0
     X[sampled] = rows(sampled.sum(), 4)
     quantizer = ScalarQuantizer(4).fit(X)
     points = quantizer.points(quantizer.transform(X))
     room = int(sampled.sum()) + 100
-    blocks = tables.block(points)
-    _, ids = tables.search(blocks, n, Raw(frozen(X)), X[:2], room, room, np.inf, 1)
+    blocks = fastscan.block(points)
+    _, ids = fastscan.search(blocks, n, RowsL2(frozen(X)), X[:2], room, room, np.inf, 1)
     assert (np.sort(ids, axis=1)[:, 0] >= 0).all()
     assert (np.diff(np.sort(ids, axis=1), axis=1) > 0).all()
 
 
 def test_the_answer_does_not_depend_on_the_batch():
     points, second = record("product", 200)
-    Q, blocks = rows(40, 12, seed=1), tables.block(points)
-    whole = tables.search(blocks, 200, second, Q, 5, 20, np.inf, 2)
+    Q, blocks = rows(40, 12, seed=1), fastscan.block(points)
+    whole = fastscan.search(blocks, 200, second, Q, 5, 20, np.inf, 2)
     for q in range(0, 40, 7):
-        one = tables.search(blocks, 200, second, Q[q : q + 1], 5, 20, np.inf, 1)
+        one = fastscan.search(blocks, 200, second, Q[q : q + 1], 5, 20, np.inf, 1)
         assert_array_equal(one[1][0], whole[1][q])
         assert_array_equal(one[0][0], whole[0][q])

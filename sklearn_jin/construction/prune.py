@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_jin._jit import kernel
-from sklearn_jin.points import between, fetch
+from sklearn_jin.points import pair_score, prefetch
 from sklearn_jin.search.beam import NO_KEY, id_of, key_of, places, put, score_of
 
 AHEAD = 4  # candidates whose vectors are asked for before they are compared
@@ -21,16 +21,16 @@ def prune(points, ids, scores, n, width, alpha, row):
     number kept; the rest of ``row`` becomes -1.
     """
     for j in range(min(AHEAD, n)):
-        fetch(points, ids[j])
+        prefetch(points, ids[j])
     kept = 0
     for j in range(n):
         if kept == width:
             break
         if j + AHEAD < n:
-            fetch(points, ids[j + AHEAD])
+            prefetch(points, ids[j + AHEAD])
         diverse = True
         for other in range(kept):
-            if alpha * between(points, ids[j], row[other]) < scores[j]:
+            if alpha * pair_score(points, ids[j], row[other]) < scores[j]:
                 diverse = False
                 break
         if diverse:
@@ -63,10 +63,10 @@ def rank_candidates(points, node, ids, n, keys, sorted_ids, sorted_scores):
     for j in range(places(n)):
         keys[j] = NO_KEY
     for j in range(min(AHEAD, n)):
-        fetch(points, ids[j])
+        prefetch(points, ids[j])
     for j in range(n):
         if j + AHEAD < n:
-            fetch(points, ids[j + AHEAD])
-        put(keys, 0, j, n, key_of(between(points, node, ids[j]), ids[j]))
+            prefetch(points, ids[j + AHEAD])
+        put(keys, 0, j, n, key_of(pair_score(points, node, ids[j]), ids[j]))
     for j in range(n):
         sorted_ids[j], sorted_scores[j] = id_of(keys[j]), score_of(keys[j])

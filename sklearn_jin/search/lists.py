@@ -20,15 +20,23 @@ from sklearn_jin._memory import frozen
 from sklearn_jin._simd import below, lowest
 from sklearn_jin._threads import run
 from sklearn_jin.metrics import squares
-from sklearn_jin.points import ask, fetch, look, score, score_many, tables, view
-from sklearn_jin.points.codes import look_all
-from sklearn_jin.points.raw import Dot
+from sklearn_jin.points import (
+    encode_queries,
+    fastscan_tables,
+    new_scratch,
+    prefetch,
+    score,
+    score_many,
+    set_query,
+)
+from sklearn_jin.points.codes import set_queries
+from sklearn_jin.points.rows import RowsIP
 from sklearn_jin.search import counters
 from sklearn_jin.search.beam import NO_KEY, id_of, key_of, score_of
+from sklearn_jin.search.fastscan import SUM_TOP, Asked, Blocks, Turns, as_bytes
+from sklearn_jin.search.fastscan import propose as propose_by_tables
 from sklearn_jin.search.scan import blas, choose_among
-from sklearn_jin.search.shortlist import SPARE, offer, settle, shortlists
-from sklearn_jin.search.tables import SUM_TOP, Asked, Blocks, Turns, as_bytes
-from sklearn_jin.search.tables import propose as propose_by_tables
+from sklearn_jin.search.shortlist import SPARE, push, shortlists, top_k
 
 CHUNK = 512  # queries a thread takes at a time, at most
 TURNS = 1  # chunks a thread is given; with two they share lists less, and take 5 % more
@@ -71,7 +79,7 @@ class Probe(NamedTuple):
     n_probes: int  # lists of a query, or its mean where the search is adaptive
     adaptive: bool
     room: int  # proposals that are scored exactly
-    slack: float  # ... as far as this does not end it, see ``refine``
+    overestimate: float  # ... as far as this does not end it, see ``refine``
     bound: bool  # or the errors of the codes do
     margin: float = 1.0  # times a bound no list that is passed over may come near
 
@@ -83,15 +91,25 @@ def search(lists, points, queries, k, probe, n_threads):
     """
     n = len(queries)
     scores, ids = np.empty((n, k)), np.empty((n, k), np.int64)
-    exactly, weights = frozen(ask(points, queries)), None
+    exact_queries, weights = frozen(encode_queries(points, queries)), None
     if n > FEW and len(lists.starts) > RANKED:
         weights = weigh(lists.cells, lists.middles.shape[1])
 
     def task(lo, hi):
         some = frozen(queries[lo:hi])
         proposed, estimates = candidates(lists, points, some, probe, weights)
-        slack = 1.0 if probe.bound and len(lists.errors) else probe.slack
-        choose_among(points, exactly, proposed, estimates, slack, scores, ids, lo, hi)
+        overestimate = 1.0 if probe.bound and len(lists.errors) else probe.overestimate
+        choose_among(
+            points,
+            exact_queries,
+            proposed,
+            estimates,
+            overestimate,
+            scores,
+            ids,
+            lo,
+            hi,
+        )
 
     chunk = min(CHUNK, max(LEAST_CHUNK, -(-n // (TURNS * n_threads))))
     chunk = max(1, min(chunk, MEMORY // (8 * SPARE * probe.room)))
@@ -107,9 +125,9 @@ def candidates(lists, points, queries, probe, weights=None):
     """Ids (n_queries, room) of rows, -1 for none, and their estimates, ascending."""
     probed, bases = route(lists, queries, probe, weights)
     best = shortlists(len(queries), probe.room)
-    turns = take_turns(lists, queries, probed, bases, probe.margin)
+    turns = plan_turns(lists, queries, probed, bases, probe.margin)
     scan(lists, points, queries, turns, best)
-    keys = settle(best)
+    keys = top_k(best)
     ids = np.empty(keys.shape, np.int32)
     estimates = np.empty(keys.shape, np.float32)
     read_keys(keys, ids, estimates)
@@ -218,11 +236,11 @@ class Weights(NamedTuple):
 def weigh(cells, d):
     """The :class:`Weights` of ``cells``, of whose rows ``d`` numbers are no padding."""
     X, middle = cells.X[:, :d], np.zeros(d, np.float32)
-    if not isinstance(cells, Dot):
+    if not isinstance(cells, RowsIP):
         middle = X.mean(axis=0)  # near it products are small and round less
         X = X - middle
     lengths = squares(X).astype(np.float32)
-    if isinstance(cells, Dot):
+    if isinstance(cells, RowsIP):
         matrix = np.vstack([-X.T, np.ones_like(lengths)])
     else:
         matrix = np.vstack([-2 * X.T, lengths])
@@ -255,19 +273,19 @@ def nearest_cells(cells, queries, room, limit=np.inf, weights=None):
 @kernel
 def score_cells(cells, queries, ids, keys):
     """Fill ``keys`` with those of the cells ``ids``, of which -1 is none."""
-    score_each(cells, queries, ids, keys, view(cells, 1))
+    score_each(cells, queries, ids, keys, new_scratch(cells, 1))
 
 
 @loop
-def score_each(cells, queries, ids, keys, views):
+def score_each(cells, queries, ids, keys, scratch):
     """As :func:`score_cells`, with room for a view."""
     for q in range(len(ids)):
-        look(cells, views, 0, queries, q)
+        set_query(cells, scratch, 0, queries, q)
         for j in range(ids.shape[1]):
             if ids[q, j] < 0:
                 keys[q, j] = NO_KEY
             else:
-                keys[q, j] = key_of(score(cells, views, 0, ids[q, j]), ids[q, j])
+                keys[q, j] = key_of(score(cells, scratch, 0, ids[q, j]), ids[q, j])
 
 
 def _proposed_cells(weights, queries, room, limit):
@@ -327,7 +345,7 @@ def list_within(scores, bounds, ids, counts):
         ids[q, counts[q] : width] = -1
 
 
-def take_turns(lists, queries, probed, bases, margin=1.0):
+def plan_turns(lists, queries, probed, bases, margin=1.0):
     """Turns of the queries with the lists that they probe.
 
     By round and list: so those that probe a list share a pass over it, and bounds
@@ -380,8 +398,8 @@ def least(cells, bases, reach, queries, query):
         return np.square(np.maximum(np.sqrt(bases) - reach, 0)) * SURELY
 
 
-@least.register(Dot)
-def least_dot(cells, bases, reach, queries, query):
+@least.register(RowsIP)
+def least_ip(cells, bases, reach, queries, query):
     lengths = np.sqrt(squares(queries))[query]
     return np.maximum(bases - lengths * reach, 0) * SURELY
 
@@ -390,17 +408,17 @@ def scan(lists, points, queries, turns, best):
     """Offer slots to the shortlists ``best`` of ``queries``."""
     counters.add(scores=_n_scores(turns))
     if not lists.codes:
-        views = view(points, len(queries))
-        look_all(points, views, frozen(queries))
+        scratch = new_scratch(points, len(queries))
+        set_queries(points, scratch, frozen(queries))
         turns = turns._replace(offsets=np.zeros(len(turns.runs), np.float32))
-        return propose_each(points, views, lists.ids, lists.adds, turns, best)
-    is_dot = isinstance(lists.cells, Dot)
-    turns, rows = _asked_rows(lists, queries, turns, is_dot)
-    powers = np.ones(len(rows), np.float32) if is_dot else _powers(rows)
+        return propose_each(points, scratch, lists.ids, lists.adds, turns, best)
+    is_ip = isinstance(lists.cells, RowsIP)
+    turns, rows = _asked_rows(lists, queries, turns, is_ip)
+    powers = np.ones(len(rows), np.float32) if is_ip else _powers(rows)
     rows = np.divide(rows, powers[:, None])
     # Scores of codes are 2 less the inner product, and so are all of inner products.
-    times = powers * np.float32(1 if is_dot else 2)
-    one = np.float32(is_dot)
+    times = powers * np.float32(1 if is_ip else 2)
+    one = np.float32(is_ip)
     turns = turns._replace(offsets=turns.offsets + one, lows=turns.lows + one)
     scan = _scan_blocks if isinstance(lists.codes, Blocks) else _scan_each
     return scan(lists, rows, times, turns, best)
@@ -409,17 +427,19 @@ def scan(lists, points, queries, turns, best):
 def _scan_each(lists, rows, times, turns, best):
     """Scan codes one by one for asked ``rows``, whose scores count ``times`` 1."""
     codes = lists.codes
-    views = view(codes, len(rows))
-    look_all(codes, views, frozen(ask(codes, rows)))
+    scratch = new_scratch(codes, len(rows))
+    set_queries(codes, scratch, frozen(encode_queries(codes, rows)))
     units = times[turns.asked] * lists.scales[turns.runs]
     turns = turns._replace(offsets=turns.offsets - 2 * units, units=units)
-    propose_each(codes, views, np.empty(0, np.int32), lists.adds, turns, best)
+    propose_each(codes, scratch, np.empty(0, np.int32), lists.adds, turns, best)
 
 
 def _scan_blocks(lists, rows, times, turns, best):
     """Scan codes by tables."""
     blocks = lists.codes
-    entries, outer, inner, far = tables(blocks.points, ask(blocks.points, rows))
+    entries, outer, inner, far = fastscan_tables(
+        blocks.points, encode_queries(blocks.points, rows)
+    )
     most = ADD_LEVELS if len(blocks.adds) else SUM_TOP
     rounded, unit, low = as_bytes(blocks.blocks, entries, far, most)
     inner, more, scales = (inner + low) * times, (outer - 2) * times, lists.scales
@@ -454,7 +474,7 @@ def _n_scores(turns):
     return int((turns.starts[turns.runs + 1] - turns.starts[turns.runs]).sum())
 
 
-def _asked_rows(lists, queries, turns, is_dot):
+def _asked_rows(lists, queries, turns, is_ip):
     """Turns that know their row of what is asked; and these rows, (n, d).
 
     A query is asked once, less the middle of all lists; or where lists lie in
@@ -462,7 +482,7 @@ def _asked_rows(lists, queries, turns, is_dot):
     """
     d, n_groups = lists.middles.shape[1], len(lists.middles)
     queries = queries[:, :d]
-    if is_dot:
+    if is_ip:
         return turns, queries
     if n_groups == 1:
         return turns, queries - lists.middles[0]
@@ -479,7 +499,7 @@ def _powers(rows):
 
 
 @kernel
-def propose_each(points, views, ids, adds, turns, lists):
+def propose_each(points, scratch, ids, adds, turns, lists):
     """Offer the slots of the turns, one by one, or two share no pass.
 
     A score is ``offset + add + unit * score`` of point ``ids[slot]``, or of point
@@ -498,8 +518,8 @@ def propose_each(points, views, ids, adds, turns, lists):
             n = min(STEP, last - first)
             for j in range(n):
                 some[j] = ids[first + j] if len(ids) else first + j
-                fetch(points, some[j])
-            score_many(points, views, v, some, 0, n, scores)
+                prefetch(points, some[j])
+            score_many(points, scratch, v, some, 0, n, scores)
             n_met = 0
             for j in range(n):
                 score = offset + unit * scores[j]
@@ -507,4 +527,4 @@ def propose_each(points, views, ids, adds, turns, lists):
                     score += adds[first + j]
                 met[n_met] = key_of(max(score, np.float32(0)), first + j)
                 n_met += met[n_met] <= bounds[q]
-            offer(met, n_met, keys, filled, bounds, marks, bins, q)
+            push(met, n_met, keys, filled, bounds, marks, bins, q)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_jin.build.grow import link_lists
+from sklearn_jin.construction.grow import link_lists
 from sklearn_jin.search.layers import NO_END, revisit, search_own
 from sklearn_jin.search.scan import scan
 

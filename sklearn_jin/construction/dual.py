@@ -3,8 +3,8 @@
 import numpy as np
 
 from sklearn_jin._memory import frozen
-from sklearn_jin.build.grow import Plan, grow, layer_sizes
-from sklearn_jin.points import take
+from sklearn_jin.construction.grow import Plan, grow, layer_sizes
+from sklearn_jin.points import subset
 from sklearn_jin.search.branches import Branches
 from sklearn_jin.search.layers import Layers
 
@@ -29,7 +29,7 @@ def share_out(order, sizes):
 
 def branch(points, members, sizes, plan, rng, n_threads):
     """Layers, without their lowest, of one branch."""
-    own = take(points, members)
+    own = subset(points, members)
     starts = frozen(np.cumsum([0, *sizes]))
     if not sizes:
         upper = np.empty((0, plan.M), np.int32)

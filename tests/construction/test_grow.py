@@ -8,35 +8,35 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from sklearn_jin._memory import frozen
-from sklearn_jin.build import grow as module
-from sklearn_jin.build import hnsw, lists
-from sklearn_jin.build.grow import STEPS, Plan, fixed, grow, met
+from sklearn_jin.construction import grow as module
+from sklearn_jin.construction import hnsw, lists
+from sklearn_jin.construction.grow import STEPS, Plan, fixed, grow, met
 from sklearn_jin.metrics import METRICS
-from sklearn_jin.points import raw
+from sklearn_jin.points.rows import ROWS, RowsL2
 from sklearn_jin.search import beam as beams
 from sklearn_jin.search.layers import NO_END, search
 
 METRIC = {
-    "Raw": "euclidean",
-    "Manhattan": "manhattan",
-    "Chebyshev": "chebyshev",
-    "Dot": "inner_product",
+    "l2": "euclidean",
+    "l1": "manhattan",
+    "linf": "chebyshev",
+    "ip": "inner_product",
 }
 
 
-def record(X, kind="Raw"):
-    metric = METRICS[METRIC[kind]]().fit(X)
-    return raw.KINDS[kind](metric.rows(X))
+def record(X, space="l2"):
+    metric = METRICS[METRIC[space]]().fit(X)
+    return ROWS[space](metric.rows(X))
 
 
 def shuffled(n, seed=0):
     return np.random.default_rng(seed).permutation(n).astype(np.int32)
 
 
-def build(X, plan, partition=False, n_threads=1, kind="Raw", order=None, seed=0):
+def build(X, plan, partition=False, n_threads=1, space="l2", order=None, seed=0):
     """Graph of the rows ``X``, and the number of its unreachable nodes."""
     order, rng = shuffled(len(X)) if order is None else order, np.random.RandomState
-    return grow(record(X, kind), order, plan, rng(seed), n_threads, partition)
+    return grow(record(X, space), order, plan, rng(seed), n_threads, partition)
 
 
 def layered(n, M=2, ef=30, alpha=1.1):
@@ -224,18 +224,18 @@ def test_arrays_cannot_be_written_and_start_at_a_line(partition):
     assert graph.neighbors.ctypes.data % 64 == 0
 
 
-@pytest.mark.parametrize("kind", METRIC)
+@pytest.mark.parametrize("space", METRIC)
 @pytest.mark.parametrize("plan", [layered(60, 3), flat(60, 6)])
-def test_every_kind_of_points_is_linked(kind, plan):
-    graph, n_unreachable = build(normal(60), plan, kind=kind)
+def test_every_kind_of_points_is_linked(space, plan):
+    graph, n_unreachable = build(normal(60), plan, space=space)
     assert n_unreachable == 0 and graph.neighbors.shape == (60, 6)
     assert len(naive.reachable(graph.neighbors, graph.members[0])) == 60
 
 
-@pytest.mark.parametrize("kind", ["Manhattan", "Chebyshev"])
-def test_points_of_other_distances_are_always_inserted(kind):
+@pytest.mark.parametrize("space", ["l1", "linf"])
+def test_points_of_other_distances_are_always_inserted(space):
     X, plan = normal(60), layered(60, 3)
-    inserted, parted = (build(X, plan, way, kind=kind)[0] for way in (False, True))
+    inserted, parted = (build(X, plan, way, space=space)[0] for way in (False, True))
     assert_same(inserted, parted)
 
 
@@ -248,8 +248,8 @@ def test_of_inner_products_only_the_graph_of_distances_is_parted(monkeypatch):
 
     original = module._grow
     monkeypatch.setattr(module, "_grow", watched)
-    graph, n_unreachable = build(X, plan, True, kind="Dot")
-    assert grown == [("Raw", 4, (1.1,), True), ("Dot", 4, (1.0,), False)]
+    graph, n_unreachable = build(X, plan, True, space="ip")
+    assert grown == [("l2", 4, (1.1,), True), ("ip", 4, (1.0,), False)]
     assert n_unreachable == 0
     assert len(naive.reachable(graph.neighbors, graph.members[0])) == 90
     assert_rows_of_edges(graph.neighbors)
@@ -262,16 +262,16 @@ def test_threads_change_nothing(graph, plan, shape, way):
 
 @pytest.mark.jit
 @ways
-@pytest.mark.parametrize("kind", ["Raw", "Dot"])
+@pytest.mark.parametrize("space", ["l2", "ip"])
 @pytest.mark.parametrize(
     "plan", [layered(8000, 8), flat(8000, 16, 20, (1.0, 1.44), met)]
 )
 def test_threads_change_nothing_where_batches_are_large(
-    kind, plan, partition, whole_cells
+    space, plan, partition, whole_cells
 ):
     X = normal(8000, d=6)
     one, several = (
-        build(X, plan, partition, n_threads=n, kind=kind)[0] for n in (1, 2)
+        build(X, plan, partition, n_threads=n, space=space)[0] for n in (1, 2)
     )
     assert_same(one, several)
 
@@ -295,11 +295,11 @@ def test_chance_decides_only_where_rows_are_parted():
 
 
 @ways
-@pytest.mark.parametrize("kind", METRIC)
+@pytest.mark.parametrize("space", METRIC)
 @pytest.mark.parametrize("n", [1, 2, 70])
 @pytest.mark.parametrize("name", ["layered", "two passes", "wide"])
 def test_progress_is_told_how_many_steps_there_are_and_of_each(
-    kind, n, name, partition
+    space, n, name, partition
 ):
     told = []
 
@@ -308,7 +308,7 @@ def test_progress_is_told_how_many_steps_there_are_and_of_each(
         yield lambda: told.append("step")
         told.append(n_steps)
 
-    points, order, rng = record(normal(n), kind), shuffled(n), np.random.RandomState(0)
+    points, order, rng = record(normal(n), space), shuffled(n), np.random.RandomState(0)
     grow(points, order, PLANS[name](n), rng, 1, partition, progress)
     *steps, n_steps = told
     assert len(steps) == n_steps
@@ -339,7 +339,7 @@ def test_rows_of_missing_numbers_leave_no_node_unreachable(n, make, partition):
     X = normal(n).astype(np.float32)
     X[::6] = np.nan
     order, rng = np.arange(n, dtype=np.int32), np.random.RandomState(0)
-    graph, n_lost = grow(raw.Raw(frozen(X)), order, make(n), rng, 1, partition)
+    graph, n_lost = grow(RowsL2(frozen(X)), order, make(n), rng, 1, partition)
     assert n_lost == 0
     assert naive.reachable(graph.neighbors, graph.members[0]) == set(range(n))
     assert_rows_of_edges(graph.neighbors)
@@ -351,7 +351,7 @@ def test_rows_too_long_for_a_finite_score_leave_no_node_unreachable(partition):
     X = normal(90).astype(np.float32)
     X[::6] *= 1e30
     order, rng = np.arange(90, dtype=np.int32), np.random.RandomState(0)
-    graph, n_lost = grow(raw.Raw(frozen(X)), order, layered(90), rng, 1, partition)
+    graph, n_lost = grow(RowsL2(frozen(X)), order, layered(90), rng, 1, partition)
     assert n_lost == 0
     assert naive.reachable(graph.neighbors, 0) == set(range(90))
 
@@ -467,10 +467,10 @@ def test_an_entry_is_found_in_any_block(monkeypatch):
     assert_array_equal(module.entry_first(record(X), order), whole)
 
 
-@pytest.mark.parametrize("kind", ["Manhattan", "Chebyshev", "Dot"])
-def test_without_squared_distances_the_order_stays(kind):
+@pytest.mark.parametrize("space", ["l1", "linf", "ip"])
+def test_without_squared_distances_the_order_stays(space):
     order = shuffled(50)
-    assert_array_equal(module.entry_first(record(normal(50), kind), order), order)
+    assert_array_equal(module.entry_first(record(normal(50), space), order), order)
 
 
 # Beams
@@ -558,7 +558,7 @@ BOTH = {
 def test_parted_rows_are_found_as_well_as_inserted_ones(data, plan, whole_cells):
     X = data(20_000)
     metric = METRICS["euclidean"]().fit(X)
-    points, Q = raw.Raw(metric.rows(X)), metric.ask(data(300, seed=7))[0]
+    points, Q = RowsL2(metric.rows(X)), metric.prepare_queries(data(300, seed=7))[0]
     order = shuffled(20_000)
     order = order if plan.sizes else module.entry_first(points, order)
     inserted, parted = (

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_jin._jit import kernel
-from sklearn_jin.build.prune import prune, rank_candidates
+from sklearn_jin.construction.prune import prune, rank_candidates
 from sklearn_jin.search.beam import places
 
 

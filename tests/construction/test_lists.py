@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_jin._memory import LINE, frozen, padded_width
-from sklearn_jin.build import lists as module
-from sklearn_jin.build.lists import (
+from sklearn_jin.construction import lists as module
+from sklearn_jin.construction.lists import (
     CELL,
     FANOUT,
     MOST,

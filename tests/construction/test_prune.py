@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from sklearn_jin._memory import frozen, padded_width
-from sklearn_jin.build import prune as module
-from sklearn_jin.points import raw
+from sklearn_jin.construction import prune as module
+from sklearn_jin.points.rows import RowsL2
 from sklearn_jin.search.beam import places
 
 seeds = st.integers(0, 10**6)
@@ -21,7 +21,7 @@ def record(X):
     n, d = X.shape
     rows = np.zeros((n, padded_width(d)), np.float32)
     rows[:, :d] = X
-    return raw.Raw(frozen(rows))
+    return RowsL2(frozen(rows))
 
 
 def integers(n, seed=0, high=9):

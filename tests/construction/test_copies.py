@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from sklearn_jin import HNSWNeighbors
-from sklearn_jin.build import copies
+from sklearn_jin.construction import copies
 
 
 @given(st.integers(1, 40), st.integers(0, 10**6))

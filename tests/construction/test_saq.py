@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_jin.build.saq import (
+from sklearn_jin.construction.saq import (
     ERRORS,
     LEFT_OUT,
     block_width,

@@ -15,12 +15,12 @@ from sklearn_jin import (
     RaBitQ,
     ScaNNNeighbors,
 )
-from sklearn_jin.search import probe
+from sklearn_jin.search import lists as module
 
 SCORES = {  # of prepared rows, by the kind of points
-    "Raw": "sqeuclidean",
-    "Manhattan": "manhattan",
-    "Chebyshev": "chebyshev",
+    "l2": "sqeuclidean",
+    "l1": "manhattan",
+    "linf": "chebyshev",
 }
 SQUARED = ["euclidean", "cosine", "inner_product"]
 METRICS = [*SQUARED, "manhattan", "chebyshev"]
@@ -49,13 +49,13 @@ def uniform(n, d, seed=0):
     return np.random.default_rng(seed).random((n, d), dtype=np.float32)
 
 
-def score_all(index, Q, X, kind=None):
+def score_all(index, Q, X, space=None):
     """Scores (n_queries, n) of prepared rows, by definition."""
     Q = probed.asked(index, Q)[:, : index._metric.width_]
-    kind = kind or index._metric.kind
-    if kind == "Dot":
+    space = space or index._metric.space
+    if space == "ip":
         return 1 - Q.astype(np.float64) @ X.T
-    return naive.distances(X, Q, SCORES[kind])
+    return naive.distances(X, Q, SCORES[space])
 
 
 def assert_same(answer, expected):
@@ -82,11 +82,11 @@ def test_all_lists_and_all_candidates_are_an_exact_search(make, metric, X, Q):
 
 @pytest.mark.jit
 @pytest.mark.parametrize("metric", SQUARED)
-@pytest.mark.parametrize("kind", coders.classes(), ids=lambda c: c.__name__)
-def test_all_codes_serve_an_exact_search(kind, metric):
+@pytest.mark.parametrize("space", coders.classes(), ids=lambda c: c.__name__)
+def test_all_codes_serve_an_exact_search(space, metric):
     X, Q = indexes.rows(150, 12), indexes.rows(15, 12, seed=1)
     index = IVFNeighbors(
-        quantizer=coders.repeatable(kind()),
+        quantizer=coders.repeatable(space()),
         metric=metric,
         n_lists=9,
         n_probes=9,
@@ -123,8 +123,8 @@ def test_what_is_kept_changes_nothing_but_distances(kept, X, Q):
 def test_the_nearest_lists_are_probed(metric, far):
     X, Q = indexes.rows(150, 4) + far, indexes.rows(9, 4, seed=1) + far
     index = in_rows(X, metric=metric, n_lists=80, n_probes=7, adaptive=False)
-    kind = "Dot" if metric == "inner_product" else "Raw"  # of the cells, for any other
-    scores = score_all(index, Q, probed.centers_of(index), kind)
+    space = "ip" if metric == "inner_product" else "l2"  # of the cells, for any other
+    scores = score_all(index, Q, probed.centers_of(index), space)
     limits = np.sort(scores, axis=1)[:, 6] + 1e-5 * max(scores.max(), 1)
     for q, lists in enumerate(probed.lists_of(index, Q)):
         assert len(lists) == 7 and scores[q, list(lists)].max() <= limits[q]
@@ -185,10 +185,10 @@ def test_products_propose_few_more_cells_than_are_wanted(metric, limit):
     X, Q = uniform(4000, 16) - 0.5, uniform(60, 16, seed=1) - 0.5
     index = in_rows(X, metric=metric, n_lists=1200, max_train=1200)
     lists, queries = index.index_, probed.asked(index, Q)
-    weights = probe.weigh(lists.cells, 16)
-    kind = "Dot" if metric == "inner_product" else "Raw"
-    scores = score_all(index, Q, probed.centers_of(index), kind)
-    proposed = probe._proposed_cells(weights, queries, 64, limit)
+    weights = module.weigh(lists.cells, 16)
+    space = "ip" if metric == "inner_product" else "l2"
+    scores = score_all(index, Q, probed.centers_of(index), space)
+    proposed = module._proposed_cells(weights, queries, 64, limit)
     for row, own in zip(proposed, scores):
         nearest = np.sort(own)
         last = limit * nearest[:10].mean() if limit < np.inf else nearest[63]
@@ -205,9 +205,9 @@ def test_no_row_is_nearer_than_its_list_can_be(metric):
     X, Q = indexes.rows(120, 3), 2 * indexes.rows(9, 3, seed=1)
     index = in_rows(X, metric=metric, n_lists=15)
     lists, queries = index.index_, probed.asked(index, Q)
-    every = probe.Probe(15, False, 120, np.inf, False)
-    cells, bases = probe.route(lists, queries, every)
-    turns = probe.take_turns(lists, queries, cells, bases)
+    every = module.Probe(15, False, 120, np.inf, False)
+    cells, bases = module.route(lists, queries, every)
+    turns = module.take_turns(lists, queries, cells, bases)
     scores, some = score_all(index, Q, probed.rows_of(index)), 0
     for run, q, low in zip(turns.runs, turns.queries, turns.lows):
         ids = lists.ids[lists.starts[run] : lists.starts[run + 1]]
@@ -294,7 +294,7 @@ def test_what_is_repeated_is_dropped(n):
         for j, i in enumerate(row):
             row[j] = -1 if i in met else i
             met.add(i)
-    probe.drop_repeated(ids, n)
+    module.drop_repeated(ids, n)
     assert_array_equal(ids, wanted)
 
 
@@ -335,7 +335,7 @@ def test_a_bound_that_is_learned_finds_most():
     index = listed(IVFPQNeighbors, X, n_probes=110, rerank="bound")
     exact = naive.nearest_distances(X, Q, 10)
     assert naive.recall(index.kneighbors(Q, 10)[0], exact) >= 0.95
-    assert 1 < index.slack_ < np.inf
+    assert 1 < index.overestimate_ < np.inf
 
 
 @pytest.mark.jit

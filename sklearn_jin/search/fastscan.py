@@ -19,15 +19,15 @@ from sklearn_jin._simd import (
     at_most,
     factored,
     lowest,
-    prefetch,
+    prefetch_lines,
     sum_table,
     sum_tables,
 )
 from sklearn_jin._threads import run
-from sklearn_jin.points import ask, nibbles, tables
+from sklearn_jin.points import encode_queries, fastscan_codes, fastscan_tables
 from sklearn_jin.search.beam import NO_KEY, ONE, key_of, score_of
 from sklearn_jin.search.scan import choose
-from sklearn_jin.search.shortlist import offer, settle, shortlists
+from sklearn_jin.search.shortlist import push, shortlists, top_k
 
 CHUNK = 32  # queries a thread takes at a time
 GROUP = 32  # blocks of a run, where there are no lists
@@ -79,7 +79,7 @@ def block(points, adds=None, scales=1):
     ``adds`` are numbers of the codes: whole ones, or any where codes have factors,
     which the ``scales`` of the codes are part of then.
     """
-    parts = nibbles(points)
+    parts = fastscan_codes(points)
     if parts is None:
         return None
     codes, factors = parts
@@ -128,26 +128,29 @@ def _whole_blocks(codes, width):
     return padded
 
 
-def search(blocks, n, second, queries, k, rerank, slack, n_threads):
+def search(blocks, n, second, queries, k, rerank, overestimate, n_threads):
     """Exact scores (n_queries, k), float64, and ids, int64, of the nearest met.
 
     All ``n`` codes are scored by tables, and the ``rerank >= k`` nearest are
-    scored exactly as points of ``second``, as far as ``slack`` does not end it:
+    scored exactly as points of ``second``, as far as ``overestimate`` does not end it:
     see :func:`sklearn_jin.search.rerank.refine`.
     """
     n_queries = len(queries)
     scores, ids = np.empty((n_queries, k)), np.empty((n_queries, k), np.int64)
-    asked, exactly = ask(blocks.points, queries), frozen(ask(second, queries))
+    asked, exact_queries = (
+        encode_queries(blocks.points, queries),
+        frozen(encode_queries(second, queries)),
+    )
     sample = _sample(blocks, n)
 
     def task(lo, hi):
-        entries, outer, inner, far = tables(blocks.points, asked[lo:hi])
+        entries, outer, inner, far = fastscan_tables(blocks.points, asked[lo:hi])
         rounded, unit, least = as_bytes(blocks.blocks, entries, far)
         asking = Asked(rounded, inner + least)
         if not blocks.factors.size:
             outer = outer + asking.inner
         keys = _nearest_codes(blocks, n, sample, asking, outer, unit, rerank)
-        choose(second, exactly, keys, slack, scores, ids, lo, hi)
+        choose(second, exact_queries, keys, overestimate, scores, ids, lo, hi)
 
     run(task, n_queries, CHUNK, n_threads)
     return scores, ids
@@ -179,15 +182,15 @@ def _nearest_codes(blocks, n, sample, asking, outer, unit, room):
         sampled = shortlists(len(best.keys), int(expected + 4 * expected**0.5 + 4))
         n_some = (len(some.blocks) - 1) * BLOCK
         propose(some, asking, _all_turns(n_some, outer, unit), sampled)
-        best.bounds[:] = settle(sampled)[:, -1] | SAME_SCORE
+        best.bounds[:] = top_k(sampled)[:, -1] | SAME_SCORE
     propose(blocks, asking, _all_turns(n, outer, unit), best)
-    keys = settle(best)
+    keys = top_k(best)
     short = np.flatnonzero(keys[:, min(room, n) - 1] == NO_KEY)
     if len(short):  # the sample was too good
         again = shortlists(len(short), room)
         some = Asked(*(part[short] for part in asking))
         propose(blocks, some, _all_turns(n, outer[short], unit[short]), again)
-        keys[short] = settle(again)
+        keys[short] = top_k(again)
     return keys
 
 
@@ -262,11 +265,11 @@ def round_entries(entries, far, top, rounded, unit, least):
 
 def propose(blocks, asked, turns, lists):
     """Offer codes to the shortlists of the queries whose turns they are."""
-    take_turns(blocks.blocks, blocks.factors, blocks.adds, asked, turns, lists)
+    scan_turns(blocks.blocks, blocks.factors, blocks.adds, asked, turns, lists)
 
 
 @kernel
-def take_turns(codes, factors, adds, asked, turns, lists):
+def scan_turns(codes, factors, adds, asked, turns, lists):
     """As :func:`propose`, with the arrays of the blocks."""
     some, met = np.empty(2, np.int64), np.empty(BLOCK, np.uint64)
     sums, scores = np.empty((2, BLOCK), np.uint16), np.empty(BLOCK, np.float32)
@@ -321,7 +324,7 @@ def go_round(codes, factors, adds, asked, turns, lists, some, met, sums, scores)
                     met[n_met] = key_of(score, b * BLOCK + c)
                     n_met += 1
                 if n_met > 0:
-                    offer(met, n_met, keys, filled, bounds, marks, bins, own)
+                    push(met, n_met, keys, filled, bounds, marks, bins, own)
         n, t = pick(turns, t, bounds, some)
 
 
@@ -349,7 +352,7 @@ def fetch_next(codes, turns, run, t):
         first, last = turns.starts[turns.runs[t]], turns.starts[turns.runs[t] + 1]
         end = min((last + BLOCK - 1) // BLOCK, first // BLOCK + GROUP)
         for b in range(first // BLOCK, end):
-            prefetch(codes, b, codes.size // len(codes) // LINE)
+            prefetch_lines(codes, b, codes.size // len(codes) // LINE)
 
 
 @loop

@@ -17,7 +17,7 @@ from sklearn_jin import (
     ScaNNNeighbors,
 )
 from sklearn_jin._simd import QUADS
-from sklearn_jin.build import partition
+from sklearn_jin.construction import partition
 
 SPILLS = [None, 0, 1, 1.5]
 

@@ -20,13 +20,13 @@ import numpy as np
 
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import LINE
-from sklearn_jin._simd import prefetch
+from sklearn_jin._simd import prefetch_lines
 from sklearn_jin._threads import run
-from sklearn_jin.build.kmeans import kmeans, sample
-from sklearn_jin.build.link import grouped
+from sklearn_jin.construction.kmeans import kmeans, sample
+from sklearn_jin.construction.link import grouped
 from sklearn_jin.metrics import squares
 from sklearn_jin.search.scan import blas, propose
-from sklearn_jin.search.shortlist import ids_of, others, settle, shortlists
+from sklearn_jin.search.shortlist import ids_of, others, shortlists, top_k
 
 CELL = 250  # rows of a cell, on average, at least
 FANOUT = 8  # cells that a row visits
@@ -95,7 +95,7 @@ def _nearest(X, centers, k, n_threads):
         part = X[lo:hi, : len(middle)] - middle
         best = shortlists(hi - lo, k)
         propose(part @ near.T, _squares(part), c2, ids, 0, hi - lo, *best)
-        nearest[lo:hi] = ids_of(settle(best))
+        nearest[lo:hi] = ids_of(top_k(best))
 
     run(task, len(X), ROWS, n_threads)
     return nearest
@@ -127,7 +127,7 @@ def _compare(X, visitors, size, center, lists):
         np.matmul(own, rows[part].T, out=products)
         ids, squares = visitors[part], row_squares[part]
         propose(products, own_squares, squares, ids, 0, size, *best)
-    ids = ids_of(settle(best))
+    ids = ids_of(top_k(best))
     lists[visitors[:size]] = without(ids, visitors[:size])
 
 
@@ -145,10 +145,10 @@ def gather(X, ids, center, rows, squares):
     n, d = rows.shape
     lines = (4 * d + LINE - 1) // LINE
     for i in range(min(AHEAD, n)):
-        prefetch(X, ids[i], lines)
+        prefetch_lines(X, ids[i], lines)
     for i in range(n):
         if i + AHEAD < n:
-            prefetch(X, ids[i + AHEAD], lines)
+            prefetch_lines(X, ids[i + AHEAD], lines)
         total = np.float32(0)
         for j in range(d):
             gap = X[ids[i], j] - center[j]

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import frozen
 from sklearn_jin._threads import run
-from sklearn_jin.build.kmeans import assign, kmeans
+from sklearn_jin.construction.kmeans import assign, kmeans
 from sklearn_jin.points.rotation import multiply
 
 N_ROUNDS = 10  # of coordinate descent at most; most rows end after three

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_jin.build import grow, hnsw
+from sklearn_jin.construction import grow, hnsw
 from sklearn_jin.search.layers import NO_END
 
 

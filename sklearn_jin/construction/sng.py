@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from sklearn_jin.build.grow import fixed, flat, grow
-from sklearn_jin.points import spaces, take
+from sklearn_jin.construction.grow import fixed, flat, grow
+from sklearn_jin.points import spaces, subset
 
 REFERENCE_ROWS = 20_000  # at most
 # Bounds by 1.0 are 16 for 100,000 SIFT vectors, by 1.1 43, by 1.2 87; the best of a
@@ -27,7 +27,7 @@ def reference_degree(points, search_list_size, rng, n_threads):
     """
     n = len(points[0])
     some = np.sort(rng.choice(n, min(n, REFERENCE_ROWS), replace=False))
-    sample, m = take(points, some), len(some)
+    sample, m = subset(points, some), len(some)
     width = int(np.clip(m ** (2 / 3), len(spaces(points)), LARGEST))
     reference = plan(m, width, search_list_size, REFERENCE_ALPHA)
     order = rng.permutation(m).astype(np.int32)

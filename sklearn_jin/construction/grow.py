@@ -14,19 +14,19 @@ import numpy as np
 
 from sklearn_jin._memory import aligned, aligned_empty, frozen
 from sklearn_jin._threads import run
-from sklearn_jin.build.copies import chained, distinct
-from sklearn_jin.build.link import (
+from sklearn_jin.construction.copies import chained, distinct
+from sklearn_jin.construction.link import (
     add_edges,
     bound_degrees,
     connect,
     edges,
     merge,
 )
-from sklearn_jin.build.lists import neighbor_lists
-from sklearn_jin.build.prune import prune_rows
+from sklearn_jin.construction.lists import neighbor_lists
+from sklearn_jin.construction.prune import prune_rows
 from sklearn_jin.metrics import BLOCK, squares
-from sklearn_jin.points import spaces, take
-from sklearn_jin.points.raw import Raw
+from sklearn_jin.points import spaces, subset
+from sklearn_jin.points.rows import RowsL2
 from sklearn_jin.search.layers import NO_COPIES, NO_END, Layers, revisit, visit
 
 BATCH_SHARE = 50  # a batch holds at most one 50th of the rows: larger ones cost recall
@@ -131,7 +131,7 @@ def entry_first(points, order):
     That is the row nearest to the mean, for squared distances; for others the
     order stays, which for inner products begins with the longest row.
     """
-    if not isinstance(spaces(points)[-1], Raw):
+    if not isinstance(spaces(points)[-1], RowsL2):
         return order
     X, gaps = points.X, np.empty(len(order))
     mean = X.mean(axis=0, dtype=np.float64)
@@ -174,7 +174,7 @@ def grow(points, order, plan, rng, n_threads, partition=False, progress=silent):
     else:
         sizes = _fewer(plan, len(firsts))
         layers, missing = _grow_spaces(
-            take(points, firsts), _ranks(order, firsts), plan._replace(sizes=sizes),
+            subset(points, firsts), _ranks(order, firsts), plan._replace(sizes=sizes),
             rng, n_threads, partition, progress,
         )  # fmt: skip
         neighbors = np.full((len(order), layers.neighbors.shape[1]), -1, np.int32)
@@ -186,7 +186,7 @@ def grow(points, order, plan, rng, n_threads, partition=False, progress=silent):
         members=frozen(firsts[layers.members]),
         copies=copies,
     )
-    return layers._replace(landmarks=take(points, layers.members)), missing
+    return layers._replace(landmarks=subset(points, layers.members)), missing
 
 
 def _fewer(plan, n):
@@ -211,7 +211,7 @@ def _grow_spaces(points, order, plan, rng, n_threads, partition, progress):
         M=plan.M if plan.is_flat else max(1, plan.M // len(kinds)),
     )
     plans = [plan, *[plan._replace(alphas=(1.0,) * len(plan.alphas))] * len(kinds[1:])]
-    ways = [partition and isinstance(kind, Raw) and len(order) > 1 for kind in kinds]
+    ways = [partition and isinstance(kind, RowsL2) and len(order) > 1 for kind in kinds]
     with progress(sum(_count_steps(len(order), *w) for w in zip(plans, ways))) as step:
         graphs = [
             _grow(kind, order, *way, rng, n_threads, step)
@@ -258,7 +258,7 @@ def _insert(points, graph, order, plan, partition, n_threads, step):
     members = frozen(order[: sizes[-1] if sizes else 1])
     upper = np.full((starts[-1], M), -1, np.int32)
     layers = Layers(
-        frozen(graph[0]), frozen(upper), starts[:1], members, take(points, members)
+        frozen(graph[0]), frozen(upper), starts[:1], members, subset(points, members)
     )
     # In a later pass over all rows alpha will be larger.
     alpha = np.float32(plan.alphas[-1 if partition else 0])

@@ -11,19 +11,19 @@ import numpy as np
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import aligned, frozen, padded_width
 from sklearn_jin._threads import run
-from sklearn_jin.build.kmeans import ULP, assign, kmeans, sample
+from sklearn_jin.construction.kmeans import ULP, assign, kmeans, sample
 from sklearn_jin.metrics import squares
-from sklearn_jin.points import ask, exact
+from sklearn_jin.points import encode_queries, exact
 from sklearn_jin.points.planes import float_column
-from sklearn_jin.points.raw import Dot, Raw
-from sklearn_jin.search.probe import (
+from sklearn_jin.points.rows import RowsIP, RowsL2
+from sklearn_jin.search.fastscan import block
+from sklearn_jin.search.lists import (
     ADD_LEVELS,
     Lists,
     first_mean,
     nearest_cells,
 )
 from sklearn_jin.search.scan import blas
-from sklearn_jin.search.tables import block
 
 TRAINED = 64  # rows that a centre is learned from, at most
 N_ITER = 10  # rounds of k-means; 10 more change the rows to be scanned by 1 %
@@ -97,8 +97,8 @@ def build_lists(points, division, n_threads, rng, quantizer=None, n_train=None):
     d = division.centers.shape[1]
     centers = np.zeros((len(division.centers), padded_width(d)), np.float32)
     centers[:, :d] = division.centers
-    is_dot = isinstance(points, Dot)
-    cells = (Dot if is_dot else Raw)(frozen(aligned(centers)))
+    is_ip = isinstance(points, RowsIP)
+    cells = (RowsIP if is_ip else RowsL2)(frozen(aligned(centers)))
     gaps = _gaps(points.X, cells.X, division, n_threads)
     lists = Lists(
         cells,
@@ -132,7 +132,7 @@ def _gaps(X, centers, division, n_threads):
 
     def task(lo, hi):
         ids, labels = division.ids[lo:hi], division.labels[lo:hi]
-        score_own(Raw(centers), X, ids, labels, gaps[lo:hi])
+        score_own(RowsL2(centers), X, ids, labels, gaps[lo:hi])
 
     run(task, len(gaps), PART, n_threads)
     return np.sqrt(gaps)
@@ -154,11 +154,11 @@ def _largest(division, gaps):
 
 
 def _reach(points, division, gaps):
-    """What :func:`sklearn_jin.search.probe.least` goes by.
+    """What :func:`sklearn_jin.search.lists.least` goes by.
 
     It needs a triangle inequality between the scores of rows and of cells.
     """
-    if not isinstance(points, Raw | Dot):
+    if not isinstance(points, RowsL2 | RowsIP):
         return np.full(len(division.centers), np.inf, np.float32)
     return _largest(division, gaps) * np.float32(1 + 16 * ULP)
 
@@ -182,7 +182,7 @@ def _growth(points, cells, rng):
     Entry ``p - 1`` is the limit within which ``p`` lists are on the average.
     """
     n_lists = len(cells.X)
-    if isinstance(points, Dot) or n_lists < 2:
+    if isinstance(points, RowsIP) or n_lists < 2:
         return np.empty(0)
     asked = sample(points.X, SAMPLE, rng)
     _, scores = nearest_cells(cells, asked, n_lists)
@@ -222,7 +222,7 @@ def _fit(quantizer, residuals, rng, n_train, n_threads):
 
 def with_codes(lists, residuals, gaps, quantizer, rng, n_threads):
     """``lists`` that are scanned by codes of the fitted ``quantizer``."""
-    n, is_dot = len(lists.ids), isinstance(lists.cells, Dot)
+    n, is_ip = len(lists.ids), isinstance(lists.cells, RowsIP)
     codes = np.empty((n, quantizer.n_bytes_), np.uint8)
 
     def encode(lo, hi):
@@ -231,10 +231,10 @@ def with_codes(lists, residuals, gaps, quantizer, rng, n_threads):
         codes[part] = quantizer.encode_residuals(residuals(part), rows)
 
     run(encode, n, PART, n_threads)
-    record = quantizer.points(codes, "Dot")
+    record = quantizer.points(codes, "ip")
     own_scales = residuals.scales[residuals.division.labels]
     lists = lists._replace(scales=frozen(residuals.scales))
-    if is_dot:  # nothing is to be added
+    if is_ip:  # nothing is to be added
         codes = block(record, scales=own_scales)
         return lists._replace(codes=record if codes is None else codes)
     groups, middles = _middles(residuals.division.centers, gaps, rng, lists.scales)
@@ -242,7 +242,7 @@ def with_codes(lists, residuals, gaps, quantizer, rng, n_threads):
 
     def measure(lo, hi):
         rows = residuals.less(slice(lo, hi), middles[groups])
-        own_products(record, frozen(ask(record, rows)), lo, own[lo:hi])
+        own_products(record, frozen(encode_queries(record, rows)), lo, own[lo:hi])
 
     run(measure, n, PART, n_threads)
     adds = 2 * np.square(own_scales, dtype=np.float64) * own - np.square(gaps)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_jin.build.rabitq import ADD, ERR, SCALE, decode, encode
+from sklearn_jin.construction.rabitq import ADD, ERR, SCALE, decode, encode
 
 
 def normal(n, d, seed=0):
