@@ -1,5 +1,7 @@
 """What scikit-learn offers from some version on, or under a private name."""
 
+from numbers import Integral
+
 from sklearn.base import _fit_context
 from sklearn.neighbors._base import KNeighborsMixin, RadiusNeighborsMixin
 from sklearn.utils._param_validation import (
@@ -17,8 +19,23 @@ except ImportError:
         """Stands for the progress callbacks of scikit-learn 1.9 and later."""
 
 
+class Integers(Interval):
+    """The integers from ``left`` to ``right``, which True and False do not belong to.
+
+    scikit-learn's interval takes True for 1, and then fails where it counts.
+    """
+
+    def __init__(self, left, right=None):
+        closed = "left" if right is None else "both"
+        super().__init__(Integral, left, right, closed=closed)
+
+    def is_satisfied_by(self, val):
+        return not isinstance(val, bool) and super().is_satisfied_by(val)
+
+
 __all__ = [
     "CallbackSupportMixin",
+    "Integers",
     "Interval",
     "KNeighborsMixin",
     "Options",

@@ -21,6 +21,7 @@ from sklearn.utils.validation import _to_object_array, check_is_fitted, validate
 
 from sklearn_jin._compat import (
     CallbackSupportMixin,
+    Integers,
     Interval,
     KNeighborsMixin,
     RadiusNeighborsMixin,
@@ -32,30 +33,41 @@ from sklearn_jin._threads import count_threads
 from sklearn_jin._version import __version__
 from sklearn_jin.metrics import ALIASES, FLOAT32_MAX, METRICS, effective_metric
 from sklearn_jin.neighbors._codes import (
-    CODED,
     decoded,
     default_rerank,
     encode,
     stored,
 )
 from sklearn_jin.neighbors._progress import watch
+from sklearn_jin.neighbors._shell import shell
 
 FIRST_RADIUS_K = 32  # neighbours first asked for within a radius; fourfold until enough
 
 
+@shell
 class Neighbors(
     CallbackSupportMixin, KNeighborsMixin, RadiusNeighborsMixin, BaseEstimator
 ):
     """What all indexes do alike."""
 
+    n_neighbors: int | None = 5
+    radius: float | None = 1.0
+    metric: str = "minkowski"
+    p: float = 2
+    metric_params: dict | None = None
+    n_jobs: int | None = None
+    random_state: int | np.random.RandomState | None = None
+    verbose: int = 0
+
     _parameter_constraints = {
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "radius": [Interval(Real, 0, None, closed="left")],
+        "n_neighbors": [Integers(1), None],
+        "radius": [Interval(Real, 0, None, closed="both"), None],
         "metric": [StrOptions({"minkowski", *METRICS, *ALIASES})],
         "p": [Interval(Real, 0, None, closed="right"), None],
         "metric_params": [dict, None],
         "n_jobs": [Integral, None],
-        **CODED,
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
     }
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -394,10 +406,16 @@ class Neighbors(
         return state
 
 
+@shell
 class NeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """What turns an index into a transformer: rows in, sparse graph out."""
 
-    _parameter_constraints = {"mode": [StrOptions({"distance", "connectivity"})]}
+    mode: str = "distance"
+
+    _parameter_constraints = {
+        "mode": [StrOptions({"distance", "connectivity"})],
+        "n_neighbors": [Integers(1)],
+    }
 
     def _fit(self, X):
         name = effective_metric(self.metric, self.p)

@@ -1,16 +1,18 @@
 """Approximate neighbours by dual-branch HNSW."""
 
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 
-from sklearn_jin._compat import Interval
+from sklearn_jin._compat import Integers, Interval
 from sklearn_jin._threads import count_threads
 from sklearn_jin.lid import dimensions, log_sums
 from sklearn_jin.neighbors._base import NeighborsTransformer
 from sklearn_jin.neighbors._graph import GraphNeighbors, default_alpha
+from sklearn_jin.neighbors._shell import shell, transformer
 
 
+@shell
 class DualBranchHNSWNeighbors(GraphNeighbors):
     """Approximate nearest neighbours by two hierarchies over one graph [1]_.
 
@@ -27,45 +29,102 @@ class DualBranchHNSWNeighbors(GraphNeighbors):
 
     Parameters
     ----------
-    n_neighbors : int, default=5
-        Neighbours returned by :meth:`kneighbors`.
-    radius : float, default=1.0
-        Largest distance for :meth:`radius_neighbors`, in the metric's unit.
+    n_neighbors : int or None, default=5
+        Number of neighbours that :meth:`kneighbors` returns.  With None, every call
+        must give its own.
+    radius : float or None, default=1.0
+        Largest distance for :meth:`radius_neighbors`, in the metric's unit; it may be
+        ``numpy.inf``.  With None, every call must give its own.
     M : int, default=16
-        Edges of a row in the upper layers, and half of the most it has in the
-        lowest, as in :class:`HNSWNeighbors`.
+        Most edges of a row in the upper layers, and half of the most in the lowest.
+        More give a higher recall for the same ``ef_search`` where the data are hard,
+        take ``8 * M`` bytes of memory a row, and lengthen building and queries.
     ef_construction : int, default=200
-        Width of the beam that looks for the neighbours of a new row.
-    ef_search : int, default=None
-        Width of the beam of a query, as in :class:`HNSWNeighbors`: recall and query
-        time grow with it.  Read when a query is made.
-    alpha : float, default=None
-        As in :class:`HNSWNeighbors`: a larger one keeps more edges.
+        Width of the beam that looks for the neighbours of a new row.  A wider one gives
+        a better graph, so a higher recall for the same ``ef_search``; building time
+        grows with it, memory does not.
+    ef_search : int or None, default=None
+        Width of the beam of a query: a walk keeps so many of the best rows.  Recall and
+        query time both grow with it; memory does not.  None takes the larger of 50 and
+        twice the number of neighbours that are asked for, and a width below that number
+        is raised to it.  It is read when a query is made, so
+        ``set_params(ef_search=...)`` needs no new fit.
+    alpha : float or None, default=None
+        Slack of the pruning rule, on distances: a candidate is not linked if ``alpha``
+        times its distance to a neighbour that is linked already is less than its
+        distance to the row.  1 is the rule of HNSW.  A larger one keeps more edges: it
+        raises recall, building time and the time per query, and fills more of the
+        memory that ``M`` reserves.  None takes ``sqrt(1.1)``, about 1.05, and for
+        ``metric="inner_product"`` ``sqrt(1.4)``, about 1.18.
     bridge_threshold : float, default=0.5
-        From rows of a local dimension above that of so large a share of all rows
-        bridges lead down, for queries that are nearer than neighbours are on average.
-        0 gives every row a bridge; above 1 none has one.  Fewer bridges make the
+        Share of all rows that have no bridge: bridges lead down from the rows of larger
+        local dimension, for queries that are nearer to them than neighbours are on
+        average.  With 0 every row has one, above 1 none.  Fewer bridges make the
         descent longer and the entries better.  Only squared distances have bridges.
     adaptive : bool, default=True
-        End a query's walk by distance, as in :class:`HNSWNeighbors`.
+        Whether each query's walk ends by distance.  It then ends where the next
+        candidate is farther than the ``n_neighbors``-th by as much as it is, on
+        average, at a rank below ``ef_search``.  Easy queries end sooner and crowded
+        ones go on, to ``4 * ef_search`` rows at most; ``ef_search`` is then the mean.
+        With False, and for ``metric="inner_product"``, every query has the same beam.
+        It is read when a query is made.
     build : {"auto", "partition", "insert"}, default="auto"
-        ``"insert"`` searches every row in the graph of those before it;
-        ``"partition"`` finds near rows by matrix products within cells, which
-        takes about 0.6 of the time.  ``"auto"`` is as in :class:`HNSWNeighbors`.
+        How the neighbours of rows are found.  ``"insert"`` searches for every row in
+        the graph of those before it.  ``"partition"`` compares rows by matrix products
+        within overlapping cells and walks for each from itself along the lists which
+        that gives: it takes about 0.6 of the time and gives the same recall at the same
+        speed.  It serves squared distances, so it refuses ``"manhattan"`` and
+        ``"chebyshev"``; for ``"inner_product"`` it finds only the edges between near
+        rows.  ``"auto"`` takes it where it serves the metric and there are at least
+        10,000 rows.
     exact_threshold : int, default=1000
-        Up to this number of rows no graph is built: every query is compared with
-        all of them.
-    quantizer, rerank, store_vectors
-        Codes to search on, and what is kept to score answers exactly, as in
-        :class:`HNSWNeighbors`.
-    metric, p, metric_params
-        As in :class:`HNSWNeighbors`.
-    n_jobs : int, default=None
-        Threads of building and of searches; the index does not depend on them.
+        Up to this number of rows no graph is built: every query is compared with all of
+        them, which is exact and takes no building.
+    quantizer : quantizer, "auto" or None, default=None
+        Makes the codes that are searched instead of float32 rows, which are then read
+        only to score the best candidates: a query reads less memory, and the index may
+        take less.  It may be any of the library's quantizers, of which a copy is
+        fitted.  None searches the rows themselves.  ``"auto"`` takes a
+        :class:`ScalarQuantizer` of 4 bits; of 8 bits where these fit a cache line (64
+        bytes) or 4 bits do not tell neighbours apart; and none where 8 bits do not
+        either.  Codes serve Euclidean, angular and Hellinger distances and the inner
+        product.
+    rerank : float, "bound" or None, default=None
+        Number of candidates for each neighbour that are scored exactly after a search
+        on codes.  More raise recall, up to what the codes lead to, and take about 0.1
+        microseconds each.  None takes from 1.5 for codes of 8 bits a feature to 16 for
+        codes of one bit; for the inner product to 24.  ``"bound"`` goes on until the
+        error of the codes, as it was learned in ``fit``, makes a nearer row unlikely.
+        It is read when a query is made.
+    store_vectors : bool or {"float32", "float16", "int8"}, default=True
+        What is kept of the rows for exact scores.  True and ``"float32"`` keep them as
+        they are, ``"float16"`` and ``"int8"`` round them to half or a quarter of that
+        memory, and False keeps nothing but the codes, whose distances are estimates.
+        Anything but float32 needs a ``quantizer``.
+    metric : str, default="minkowski"
+        ``"euclidean"`` (``"l2"``), ``"sqeuclidean"``, ``"cosine"``, ``"angular"`` (the
+        angle over pi), ``"correlation"``, ``"hellinger"``, ``"inner_product"``
+        (distance ``-<x, q>``), ``"manhattan"`` (``"l1"``, ``"cityblock"``),
+        ``"chebyshev"``, or ``"minkowski"`` with ``p``.
+    p : float, default=2
+        Order of ``metric="minkowski"``: 1, 2 or ``numpy.inf``.  Other metrics ignore
+        it.
+    metric_params : dict or None, default=None
+        None or empty: no metric has parameters.  It is here for the sake of
+        :func:`sklearn.neighbors.kneighbors_graph`.
+    n_jobs : int or None, default=None
+        Number of threads of building and of searches.  Neither the index nor answers
+        depend on it.  None takes all cores, as scikit-learn's own OpenMP code does,
+        within the limits of ``OMP_NUM_THREADS``, ``threadpoolctl`` and joblib's
+        workers; integers mean what they do in scikit-learn's glossary.
     random_state : int, RandomState instance or None, default=None
-        Draws the order of insertion and the cells of ``build="partition"``.
+        Draws the order of rows of equal local dimension, the cells of
+        ``build="partition"`` and of the search for neighbours that dimensions are
+        estimated from, and the rows that ``adaptive`` learns from.  An integer makes
+        the index repeatable.
     verbose : int, default=0
-        Whether to print the progress of building.
+        Whether to print the progress of building.  scikit-learn's callbacks (1.9 and
+        later) are told of it too.
 
     Attributes
     ----------
@@ -77,15 +136,20 @@ class DualBranchHNSWNeighbors(GraphNeighbors):
     n_features_in_ : int
         Number of features seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, where all are strings.
+        Names of the features seen during :term:`fit`, where all are strings.
     effective_metric_ : str
         The metric that ``metric`` and ``p`` stand for.
+    effective_metric_params_ : dict
+        Empty, since no metric has parameters.
     n_unreachable_ : int
-        Nodes that no walk can come to: 0, for building repairs them.
-    points_, codes_, quantizer_, slack_, spread_
-        As in :class:`HNSWNeighbors`.
-    index_ : NamedTuple or None
-        The graph, as arrays; None where all rows are scanned.
+        Number of rows that no walk can reach.  It is 0, because building repairs them.
+    quantizer_ : quantizer or None
+        The fitted quantizer; None where the rows themselves are searched.
+    index_ : Index
+        The fitted index as one record of arrays: ``metric``; ``points``, the rows as
+        they are kept for exact scores; ``codes``, what is searched instead of them, or
+        None; ``route``, which is the graph, or tells that all rows are scanned; and
+        ``learned``, what ``fit`` learned of the codes and of the data.
 
     See Also
     --------
@@ -109,56 +173,17 @@ class DualBranchHNSWNeighbors(GraphNeighbors):
     array([0, 1])
     """
 
+    M: int = 16
+    ef_construction: int = 200
+    alpha: float | None = None
+    bridge_threshold: float = 0.5
+
     _parameter_constraints = {
-        **GraphNeighbors._parameter_constraints,
-        "M": [Interval(Integral, 2, 1024, closed="both")],
-        "ef_construction": [Interval(Integral, 1, None, closed="left")],
+        "M": [Integers(2, 1024)],
+        "ef_construction": [Integers(1)],
         "alpha": [Interval(Real, 1, None, closed="left"), None],
         "bridge_threshold": [Interval(Real, 0, None, closed="left")],
     }
-
-    def __init__(
-        self,
-        *,
-        n_neighbors=5,
-        radius=1.0,
-        M=16,
-        ef_construction=200,
-        ef_search=None,
-        alpha=None,
-        bridge_threshold=0.5,
-        adaptive=True,
-        build="auto",
-        exact_threshold=1000,
-        quantizer=None,
-        rerank=None,
-        store_vectors=True,
-        metric="minkowski",
-        p=2,
-        metric_params=None,
-        n_jobs=None,
-        random_state=None,
-        verbose=0,
-    ):
-        self.n_neighbors = n_neighbors
-        self.radius = radius
-        self.M = M
-        self.ef_construction = ef_construction
-        self.ef_search = ef_search
-        self.alpha = alpha
-        self.bridge_threshold = bridge_threshold
-        self.adaptive = adaptive
-        self.build = build
-        self.exact_threshold = exact_threshold
-        self.quantizer = quantizer
-        self.rerank = rerank
-        self.store_vectors = store_vectors
-        self.metric = metric
-        self.p = p
-        self.metric_params = metric_params
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.verbose = verbose
 
     def _fit(self, X):
         self.lid_ = None
@@ -207,103 +232,11 @@ class DualBranchHNSWNeighbors(GraphNeighbors):
         return dimensions(*log_sums(distances)), radius
 
 
+@transformer
 class DualBranchHNSWTransformer(NeighborsTransformer, DualBranchHNSWNeighbors):
     """Turn rows into the sparse graph of their approximate nearest neighbours.
 
     Takes the place of :class:`sklearn.neighbors.KNeighborsTransformer` in a
-    pipeline, by dual-branch HNSW.  A transformed row
-    holds ``n_neighbors + 1`` distances in ascending order (``mode="distance"``) or
-    ``n_neighbors`` ones (``"connectivity"``); a fitted row begins with itself.
-
-    Parameters
-    ----------
-    mode : {"distance", "connectivity"}, default="distance"
-        What the graph holds.
-    n_neighbors : int, default=5
-        Neighbours of every row, without the row itself for ``mode="distance"``.
-    metric : str, default="minkowski"
-        As in :class:`DualBranchHNSWNeighbors`, without ``"inner_product"``: precomputed
-        graphs must not be negative.
-    radius, M, ef_construction, ef_search, alpha, bridge_threshold, adaptive, build
-        As in :class:`DualBranchHNSWNeighbors`.
-    exact_threshold
-        As in :class:`DualBranchHNSWNeighbors`.
-    quantizer, rerank, store_vectors
-        As in :class:`DualBranchHNSWNeighbors`.
-    p, metric_params, n_jobs, random_state, verbose
-        As in :class:`DualBranchHNSWNeighbors`.
-
-    Attributes
-    ----------
-    n_samples_fit_ : int
-        Number of fitted rows, and of output features.
-    n_features_in_ : int
-        Number of features seen during :term:`fit`.
-    n_unreachable_ : int
-        Nodes that no walk can come to: 0, for building repairs them.
-
-    See Also
-    --------
-    DualBranchHNSWNeighbors : The same index, without the transformer.
-
-    Examples
-    --------
-    >>> from sklearn_jin import DualBranchHNSWTransformer
-    >>> X = [[0.0], [1.0], [5.0]]
-    >>> DualBranchHNSWTransformer(n_neighbors=1).fit_transform(X).toarray()
-    array([[0., 1., 0.],
-           [1., 0., 0.],
-           [0., 4., 0.]])
+    pipeline.  Its parameters are ``mode`` and those of
+    :class:`DualBranchHNSWNeighbors`, which finds the neighbours.
     """
-
-    _parameter_constraints = {
-        **DualBranchHNSWNeighbors._parameter_constraints,
-        **NeighborsTransformer._parameter_constraints,
-    }
-
-    def __init__(
-        self,
-        *,
-        mode="distance",
-        n_neighbors=5,
-        radius=1.0,
-        M=16,
-        ef_construction=200,
-        ef_search=None,
-        alpha=None,
-        bridge_threshold=0.5,
-        adaptive=True,
-        build="auto",
-        exact_threshold=1000,
-        quantizer=None,
-        rerank=None,
-        store_vectors=True,
-        metric="minkowski",
-        p=2,
-        metric_params=None,
-        n_jobs=None,
-        random_state=None,
-        verbose=0,
-    ):
-        super().__init__(
-            n_neighbors=n_neighbors,
-            radius=radius,
-            M=M,
-            ef_construction=ef_construction,
-            ef_search=ef_search,
-            alpha=alpha,
-            bridge_threshold=bridge_threshold,
-            adaptive=adaptive,
-            build=build,
-            exact_threshold=exact_threshold,
-            quantizer=quantizer,
-            rerank=rerank,
-            store_vectors=store_vectors,
-            metric=metric,
-            p=p,
-            metric_params=metric_params,
-            n_jobs=n_jobs,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.mode = mode

@@ -5,10 +5,11 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import check_random_state
 
-from sklearn_jin._compat import Interval, StrOptions
+from sklearn_jin._compat import Integers, StrOptions
 from sklearn_jin._threads import count_threads
 from sklearn_jin.metrics import METRICS
 from sklearn_jin.neighbors._base import Neighbors
+from sklearn_jin.neighbors._shell import Coded, shell
 
 MIN_EF = 50  # the default beam of a search is never narrower
 ALPHA = 1.1
@@ -25,17 +26,20 @@ def default_alpha(index):
     return IP_ALPHA if index.effective_metric_ == "inner_product" else ALPHA
 
 
-class GraphNeighbors(Neighbors):
+@shell
+class GraphNeighbors(Coded, Neighbors):
     """Search by walks on a graph.  An index adds its parameters and ``_plan``."""
 
+    ef_search: int | None = None
+    adaptive: bool = True
+    build: str = "auto"
+    exact_threshold: int = 1000
+
     _parameter_constraints = {
-        **Neighbors._parameter_constraints,
-        "ef_search": [Interval(Integral, 1, None, closed="left"), None],
+        "ef_search": [Integers(1), None],
         "adaptive": ["boolean"],
         "build": [StrOptions({"auto", "partition", "insert"})],
-        "exact_threshold": [Interval(Integral, 0, None, closed="left")],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
+        "exact_threshold": [Integers(0)],
     }
 
     def _fit(self, X):

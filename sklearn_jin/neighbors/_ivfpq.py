@@ -1,14 +1,19 @@
 """Approximate neighbours by lists of product codes."""
 
+from numbers import Integral
+
+from sklearn_jin._compat import Integers, Options, StrOptions
 from sklearn_jin.neighbors._base import NeighborsTransformer
 from sklearn_jin.neighbors._codes import asked_for
-from sklearn_jin.neighbors._partition import PartitionNeighbors, without
+from sklearn_jin.neighbors._partition import PartitionNeighbors
+from sklearn_jin.neighbors._shell import shell, transformer
 from sklearn_jin.quantizers._product import (
     OptimizedProductQuantizer,
     ProductQuantizer,
 )
 
 
+@shell
 class IVFPQNeighbors(PartitionNeighbors):
     """Approximate nearest neighbours by lists of product codes [1]_.
 
@@ -17,59 +22,108 @@ class IVFPQNeighbors(PartitionNeighbors):
 
     Parameters
     ----------
-    n_neighbors : int, default=5
-        Neighbours returned by :meth:`kneighbors`.
-    radius : float, default=1.0
-        Largest distance for :meth:`radius_neighbors`, in the metric's unit.
-    n_lists, n_probes, adaptive
-        Cells of the rows, lists that a query scans, and whether easy queries scan
-        fewer, as in :class:`IVFNeighbors`.
+    n_neighbors : int or None, default=5
+        Number of neighbours that :meth:`kneighbors` returns.  With None, every call
+        must give its own.
+    radius : float or None, default=1.0
+        Largest distance for :meth:`radius_neighbors`, in the metric's unit; it may be
+        ``numpy.inf``.  With None, every call must give its own.
+    n_lists : int or "auto", default="auto"
+        Number of cells that the rows are divided into, and so of lists.  With more of
+        them fewer rows are scanned for the same recall, but more centres are compared
+        with every query, and building takes longer.  ``"auto"`` takes twice the root of
+        the number of rows; there are never more lists than rows.
+    n_probes : int or None, default=None
+        Number of lists that a query scans.  Recall and query time grow with it; if it
+        is ``n_lists``, only the codes can miss a neighbour.  None takes 1.5 times the
+        root of ``n_lists``, and 32 at least.  It is read when a query is made, so
+        ``set_params(n_probes=...)`` needs no new fit.
+    adaptive : bool, default=True
+        Whether easy queries scan fewer lists and hard ones more, up to twice
+        ``n_probes``, which then is the mean over the data's own rows.  A query scans
+        the lists whose centres' squared distance is within a multiple of the mean of
+        its nearest ten; the multiple is learned in ``fit``.  About a quarter fewer rows
+        are scanned for the same recall.  It has no effect on the inner product.  It is
+        read when a query is made.
     n_subvectors : int or "auto", default="auto"
-        Runs of features with a code each, as in :class:`ProductQuantizer`.  More give
-        better candidates; memory and the time of a scan grow with it.  ``"auto"``
-        takes runs of 2 features for 4 bits and of 4 for 8, so that a code has a byte
-        for 4 features.
+        Number of runs of features that have a code each.  More give better candidates;
+        memory and the time of a scan grow with it.  ``"auto"`` takes runs of 2 features
+        for 4 bits and of 4 for 8, so that a code has a byte for 4 features.
     n_bits : {4, 8}, default=4
-        Bits of a run's code.  Codes of 4 bits are scanned by tables in registers, those
-        of 8 bits one by one: they propose better for their length, and their
-        scan takes about ten times as long.
+        Number of bits of a run's code.  Codes of 4 bits are scanned by tables in
+        registers, those of 8 bits are scored one by one: they propose better for their
+        length, and their scan takes about ten times as long.
     optimized : bool, default=False
-        Turn residuals by a rotation that is learned [2]_: better candidates where
-        features correlate, and a longer building.
+        Whether residuals are turned by a rotation that is learned [2]_.  Candidates are
+        then better where features correlate, and building takes longer.
     rerank : float, "bound" or None, default=None
-        Candidates a neighbour that are scored exactly after the scan of the codes.
-        More raise recall and cost about 60 ns each.  None takes 8, or 16 for
-        codes half as long; for the inner product 16 and 24.
-        ``"bound"`` goes on until the codes' error makes a nearer row unlikely: by
-        the bound of every code for :class:`RaBitQ`, by what was learned in ``fit``
-        for others.  Read when a query is made.
-    store_vectors, max_train, exact_threshold
-        What is kept of the rows, what is learned from, and up to how many rows there
-        are no lists, as in :class:`IVFNeighbors`.
-    metric, p, metric_params
-        As in :class:`IVFNeighbors`, for metrics that codes serve: not for
+        Number of candidates for each neighbour that are scored exactly after the scan
+        of the codes.  More raise recall and take about 60 ns each.  None takes 8 for
+        codes of 2 bits a feature, which ``n_subvectors="auto"`` makes, and 16 for one
+        bit; for the inner product 16 and 24.  ``"bound"`` goes on until the error of
+        the codes makes a nearer row unlikely: it was learned in ``fit``.  It is read
+        when a query is made.
+    store_vectors : {True, "float32", "float16", "int8"}, default=True
+        What is kept of the rows for exact scores.  True and ``"float32"`` keep them as
+        they are, ``"float16"`` and ``"int8"`` round them to half or a quarter of that
+        memory.  False is refused: the codes propose, and the rows decide.
+    max_train : int or "auto", default="auto"
+        Number of rows, drawn at random, that centres and codes are learned from.  More
+        make both a little better and building longer.  ``"auto"`` takes 64 a list for
+        the centres and at most 16,384 for the codes.
+    exact_threshold : int, default=1000
+        Up to this number of rows there are no lists: every query is compared with all
+        of them, which is exact and takes no building.
+    metric : str, default="minkowski"
+        ``"euclidean"`` (``"l2"``), ``"sqeuclidean"``, ``"cosine"``, ``"angular"`` (the
+        angle over pi), ``"correlation"``, ``"hellinger"``, ``"inner_product"``
+        (distance ``-<x, q>``), or ``"minkowski"`` with ``p=2``.  Codes do not serve
         ``"manhattan"`` and ``"chebyshev"``.
-    n_jobs : int, default=None
-        Threads of building and of searches; the index does not depend on them.
+    p : float, default=2
+        Order of ``metric="minkowski"``: 2.  Other metrics ignore it.
+    metric_params : dict or None, default=None
+        None or empty: no metric has parameters.  It is here for the sake of
+        :func:`sklearn.neighbors.kneighbors_graph`.
+    n_jobs : int or None, default=None
+        Number of threads of building and of searches.  Neither the index nor answers
+        depend on it.  None takes all cores, as scikit-learn's own OpenMP code does,
+        within the limits of ``OMP_NUM_THREADS``, ``threadpoolctl`` and joblib's
+        workers; integers mean what they do in scikit-learn's glossary.
     random_state : int, RandomState instance or None, default=None
-        Draws the rows to learn from, the first centres and what codes draw.
+        Draws the rows to learn from, the first centres and what codes draw.  An integer
+        makes the index repeatable.
     verbose : int, default=0
-        Whether to print the progress of building.
+        Whether to print the progress of building.  scikit-learn's callbacks (1.9 and
+        later) are told of it too.
 
     Attributes
     ----------
-    n_lists_, list_sizes_, imbalance_, quantizer_, codes_, slack_, points_, index_
-        As in :class:`IVFNeighbors`.
+    n_lists_ : int
+        Number of lists, and 0 where all rows are scanned.
+    list_sizes_ : ndarray of shape (`n_lists_`,), int64
+        Number of rows in every list; some may be empty.
+    imbalance_ : float
+        How many times the rows of lists of equal size a query scans that probes lists
+        in proportion to their sizes: ``n_lists_ * sum(share**2)``, where ``share`` is a
+        list's share of the rows.  It is 1 where all are equal, and NaN without lists.
     n_samples_fit_ : int
         Number of fitted rows.
     n_features_in_ : int
         Number of features seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, where all are strings.
+        Names of the features seen during :term:`fit`, where all are strings.
     effective_metric_ : str
         The metric that ``metric`` and ``p`` stand for.
     effective_metric_params_ : dict
-        Empty.
+        Empty, since no metric has parameters.
+    quantizer_ : quantizer or None
+        The fitted quantizer, fitted to residuals; None where the rows themselves are
+        searched.
+    index_ : Index
+        The fitted index as one record of arrays: ``metric``; ``points``, the rows as
+        they are kept for exact scores; ``codes``, what is searched instead of them, or
+        None; ``route``, which is the lists, codes of residuals included, or tells that
+        all rows are scanned; and ``learned``, what ``fit`` learned of the codes.
 
     See Also
     --------
@@ -94,153 +148,26 @@ class IVFPQNeighbors(PartitionNeighbors):
     array([0, 1])
     """
 
+    n_subvectors: int | str = "auto"
+    n_bits: int = 4
+    optimized: bool = False
+
     _parameter_constraints = {
-        **without(PartitionNeighbors._parameter_constraints, "quantizer"),
-        "n_subvectors": ProductQuantizer._parameter_constraints["n_subvectors"],
-        "n_bits": ProductQuantizer._parameter_constraints["n_bits"],
+        "n_subvectors": [StrOptions({"auto"}), Integers(1)],
+        "n_bits": [Options(Integral, {4, 8})],
         "optimized": ["boolean"],
     }
-
-    def __init__(
-        self,
-        *,
-        n_neighbors=5,
-        radius=1.0,
-        n_lists="auto",
-        n_probes=None,
-        adaptive=True,
-        n_subvectors="auto",
-        n_bits=4,
-        optimized=False,
-        rerank=None,
-        store_vectors=True,
-        max_train="auto",
-        exact_threshold=1000,
-        metric="minkowski",
-        p=2,
-        metric_params=None,
-        n_jobs=None,
-        random_state=None,
-        verbose=0,
-    ):
-        self.n_neighbors = n_neighbors
-        self.radius = radius
-        self.n_lists = n_lists
-        self.n_probes = n_probes
-        self.adaptive = adaptive
-        self.n_subvectors = n_subvectors
-        self.n_bits = n_bits
-        self.optimized = optimized
-        self.rerank = rerank
-        self.store_vectors = store_vectors
-        self.max_train = max_train
-        self.exact_threshold = exact_threshold
-        self.metric = metric
-        self.p = p
-        self.metric_params = metric_params
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.verbose = verbose
 
     def _wanted(self, metric):
         kind = OptimizedProductQuantizer if self.optimized else ProductQuantizer
         return asked_for(self, metric, kind(self.n_subvectors, self.n_bits))
 
 
+@transformer
 class IVFPQTransformer(NeighborsTransformer, IVFPQNeighbors):
     """Turn rows into the sparse graph of their approximate nearest neighbours.
 
     Takes the place of :class:`sklearn.neighbors.KNeighborsTransformer` in a
-    pipeline.  A transformed row holds ``n_neighbors + 1`` distances in
-    ascending order (``mode="distance"``) or ``n_neighbors`` ones
-    (``"connectivity"``); a fitted row begins with itself.
-
-    Parameters
-    ----------
-    mode : {"distance", "connectivity"}, default="distance"
-        What the graph holds.
-    n_neighbors : int, default=5
-        Neighbours of every row, without the row itself for ``mode="distance"``.
-    metric : str, default="minkowski"
-        As in :class:`IVFPQNeighbors`, without ``"inner_product"``: precomputed
-        graphs must not be negative.
-    radius, n_lists, n_probes, adaptive
-        As in :class:`IVFPQNeighbors`.
-    n_subvectors, n_bits, optimized
-        As in :class:`IVFPQNeighbors`.
-    rerank, store_vectors, max_train, exact_threshold
-        As in :class:`IVFPQNeighbors`.
-    p, metric_params, n_jobs, random_state, verbose
-        As in :class:`IVFPQNeighbors`.
-
-    Attributes
-    ----------
-    n_samples_fit_ : int
-        Number of fitted rows, and of output features.
-    n_features_in_ : int
-        Number of features seen during :term:`fit`.
-    n_lists_ : int
-        Number of lists.
-
-    See Also
-    --------
-    IVFPQNeighbors : The same index, without the transformer.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_digits
-    >>> from sklearn_jin import IVFPQTransformer
-    >>> X, _ = load_digits(return_X_y=True)
-    >>> IVFPQTransformer(n_neighbors=3, random_state=0).fit_transform(X).nnz
-    7188
+    pipeline.  Its parameters are ``mode`` and those of :class:`IVFPQNeighbors`,
+    which finds the neighbours.
     """
-
-    _parameter_constraints = {
-        **IVFPQNeighbors._parameter_constraints,
-        **NeighborsTransformer._parameter_constraints,
-    }
-
-    def __init__(
-        self,
-        *,
-        mode="distance",
-        n_neighbors=5,
-        radius=1.0,
-        n_lists="auto",
-        n_probes=None,
-        adaptive=True,
-        n_subvectors="auto",
-        n_bits=4,
-        optimized=False,
-        rerank=None,
-        store_vectors=True,
-        max_train="auto",
-        exact_threshold=1000,
-        metric="minkowski",
-        p=2,
-        metric_params=None,
-        n_jobs=None,
-        random_state=None,
-        verbose=0,
-    ):
-        super().__init__(
-            n_neighbors=n_neighbors,
-            radius=radius,
-            n_lists=n_lists,
-            n_probes=n_probes,
-            adaptive=adaptive,
-            n_subvectors=n_subvectors,
-            n_bits=n_bits,
-            optimized=optimized,
-            rerank=rerank,
-            store_vectors=store_vectors,
-            max_train=max_train,
-            exact_threshold=exact_threshold,
-            metric=metric,
-            p=p,
-            metric_params=metric_params,
-            n_jobs=n_jobs,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.mode = mode

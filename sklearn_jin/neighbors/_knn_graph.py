@@ -1,21 +1,22 @@
 """The graph of the nearest neighbours of the fitted rows, and nothing else."""
 
 import warnings
-from numbers import Integral, Real
+from numbers import Real
 
+import numpy as np
 from sklearn.utils import check_random_state
 
-from sklearn_jin._compat import Interval, StrOptions
+from sklearn_jin._compat import Integers, Interval, StrOptions
 from sklearn_jin._threads import count_threads
 from sklearn_jin.metrics import ALIASES, METRICS, effective_metric
-from sklearn_jin.neighbors._base import NeighborsTransformer
-from sklearn_jin.neighbors._codes import CODED
-from sklearn_jin.neighbors._flat import FlatNeighbors
+from sklearn_jin.neighbors._base import Neighbors, NeighborsTransformer
+from sklearn_jin.neighbors._shell import shell
 
 SERVED = {name for name, metric in METRICS.items() if metric.space == "l2"}
 
 
-class KNNGraphTransformer(NeighborsTransformer, FlatNeighbors):
+@shell
+class KNNGraphTransformer(NeighborsTransformer, Neighbors):
     """Turn rows into the sparse graph of their nearest neighbours, found to a recall.
 
     For those who want the graph of their data and no index: spectral methods,
@@ -29,29 +30,38 @@ class KNNGraphTransformer(NeighborsTransformer, FlatNeighbors):
     mode : {"distance", "connectivity"}, default="distance"
         What the graph holds.
     n_neighbors : int, default=5
-        Neighbours of every row, without the row itself for ``mode="distance"``.
+        Number of neighbours of every row, without the row itself for
+        ``mode="distance"``.  The graph is drawn and measured in ``fit`` for this
+        number.
     recall : float, default=0.95
         Share of the true neighbours that the graph of the fitted rows is to hold.
-        It is measured on 128 rows, whose neighbours are found exactly, and the walks
-        are made as wide as it takes: from 0.95 to 0.99 about twice the time.
+        ``fit`` measures it on 128 rows, whose neighbours are found exactly, and makes
+        the walks as wide as it takes: from 0.95 to 0.99 about twice the time.
     exact_threshold : int, default=10000
-        Up to this number of rows all are compared with all.
+        Up to this number of rows all are compared with all, which is exact.
     metric : str, default="minkowski"
-        ``"euclidean"`` (``"l2"``), ``"sqeuclidean"``, ``"cosine"``, ``"angular"``,
-        ``"correlation"``, ``"hellinger"``, or ``"minkowski"`` with ``p=2``.  For others
-        take :class:`HNSWTransformer`.
+        ``"euclidean"`` (``"l2"``), ``"sqeuclidean"``, ``"cosine"``, ``"angular"`` (the
+        angle over pi), ``"correlation"``, ``"hellinger"``, or ``"minkowski"`` with
+        ``p=2``.  For others take :class:`HNSWTransformer`.
     p : float, default=2
-        Order of ``metric="minkowski"``: 2.
-    metric_params : dict, default=None
-        None or empty.
-    radius : float, default=1.0
-        Largest distance for :meth:`radius_neighbors`.
-    n_jobs : int, default=None
-        Threads.  The graph does not depend on them.
+        Order of ``metric="minkowski"``: 2.  Other metrics ignore it.
+    metric_params : dict or None, default=None
+        None or empty: no metric has parameters.  It is here for the sake of
+        :func:`sklearn.neighbors.kneighbors_graph`.
+    radius : float or None, default=1.0
+        Largest distance for :meth:`radius_neighbors`, in the metric's unit; it may be
+        ``numpy.inf``.  With None, every call must give its own.
+    n_jobs : int or None, default=None
+        Number of threads of building and of searches.  The graph does not depend on it.
+        None takes all cores, as scikit-learn's own OpenMP code does, within the limits
+        of ``OMP_NUM_THREADS``, ``threadpoolctl`` and joblib's workers; integers mean
+        what they do in scikit-learn's glossary.
     random_state : int, RandomState instance or None, default=None
-        Draws the cells.
+        Draws the cells, and the rows that recall is measured on.  An integer makes the
+        graph repeatable.
     verbose : int, default=0
-        Ignored: there is nothing to build before the graph is asked for.
+        Whether to print the progress of building.  scikit-learn's callbacks (1.9 and
+        later) are told of it too.
 
     Attributes
     ----------
@@ -59,10 +69,21 @@ class KNNGraphTransformer(NeighborsTransformer, FlatNeighbors):
         Number of fitted rows, and of output features.
     n_features_in_ : int
         Number of features seen during :term:`fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features seen during :term:`fit`, where all are strings.
+    effective_metric_ : str
+        The metric that ``metric`` and ``p`` stand for.
+    effective_metric_params_ : dict
+        Empty, since no metric has parameters.
     recall_ : float
-        The recall that was measured when the graph of the fitted rows was made last; 1
-        where all rows were compared.  Its standard error is about 0.006 for
-        ``n_neighbors=15``.
+        Recall measured in ``fit`` on 128 rows; 1 where all rows were compared.  Its
+        standard error is about 0.006 for ``n_neighbors=15``.
+    quantizer_ : None
+        None: the rows themselves are compared.
+    index_ : Index
+        The fitted index as one record of arrays: ``metric``; ``points``, the rows as
+        they are kept for exact scores; ``codes``, None; ``route``, by which queries
+        look at every row; and ``learned``, what ``fit`` learned of the codes.
 
     See Also
     --------
@@ -83,50 +104,18 @@ class KNNGraphTransformer(NeighborsTransformer, FlatNeighbors):
     (1797, 1797)
     """
 
+    recall: float = 0.95
+    exact_threshold: int = 10_000
+
     _parameter_constraints = {
-        **{
-            k: v
-            for k, v in FlatNeighbors._parameter_constraints.items()
-            if k not in CODED
-        },
-        **NeighborsTransformer._parameter_constraints,
         "recall": [Interval(Real, 0, 1, closed="right")],
-        "exact_threshold": [Interval(Integral, 0, None, closed="left")],
+        "exact_threshold": [Integers(0)],
         "metric": [
             StrOptions(
                 {"minkowski", *SERVED, *(a for a in ALIASES if ALIASES[a] in SERVED)}
             )
         ],
     }
-    # What FlatNeighbors has as parameters: there are no codes.
-    quantizer, rerank, store_vectors = None, None, True
-
-    def __init__(
-        self,
-        *,
-        mode="distance",
-        n_neighbors=5,
-        recall=0.95,
-        exact_threshold=10_000,
-        metric="minkowski",
-        p=2,
-        metric_params=None,
-        radius=1.0,
-        n_jobs=None,
-        random_state=None,
-        verbose=0,
-    ):
-        self.mode = mode
-        self.n_neighbors = n_neighbors
-        self.recall = recall
-        self.exact_threshold = exact_threshold
-        self.metric = metric
-        self.p = p
-        self.metric_params = metric_params
-        self.radius = radius
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.verbose = verbose
 
     def _fit(self, X):
         if (name := effective_metric(self.metric, self.p)) not in SERVED:
@@ -136,6 +125,12 @@ class KNNGraphTransformer(NeighborsTransformer, FlatNeighbors):
             )
         super()._fit(X)
         self.recall_ = 1.0
+
+    def _encode(self, metric):
+        return None, None, np.inf  # the rows themselves are compared
+
+    def _exact_rows(self):
+        return self.n_samples_fit_
 
     def _query(self, queries, k, own=False):
         if not own or self.n_samples_fit_ <= max(k, self.exact_threshold):

@@ -7,11 +7,12 @@ from sklearn.base import clone
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_random_state
 
-from sklearn_jin._compat import Interval, StrOptions
+from sklearn_jin._compat import Integers, StrOptions
 from sklearn_jin._threads import count_threads
 from sklearn_jin.metrics import Cosine
 from sklearn_jin.neighbors._base import Neighbors
 from sklearn_jin.neighbors._codes import default_rerank
+from sklearn_jin.neighbors._shell import Reranked, shell
 from sklearn_jin.quantizers._product import AnisotropicQuantizer, ProductQuantizer
 from sklearn_jin.quantizers._rabitq import RaBitQ
 
@@ -28,18 +29,22 @@ SAMPLE = 128  # rows whose neighbours these are
 SURE = 0.999  # share of neighbours whose estimate is within the slack
 
 
-class PartitionNeighbors(Neighbors):
+@shell
+class PartitionNeighbors(Reranked, Neighbors):
     """Search in lists.  An index adds its parameters, and which codes it takes."""
 
+    n_lists: int | str = "auto"
+    n_probes: int | None = None
+    adaptive: bool = True
+    max_train: int | str = "auto"
+    exact_threshold: int = 1000
+
     _parameter_constraints = {
-        **Neighbors._parameter_constraints,
-        "n_lists": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "n_probes": [Interval(Integral, 1, None, closed="left"), None],
+        "n_lists": [StrOptions({"auto"}), Integers(1)],
+        "n_probes": [Integers(1), None],
         "adaptive": ["boolean"],
-        "max_train": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "exact_threshold": [Interval(Integral, 0, None, closed="left")],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
+        "max_train": [StrOptions({"auto"}), Integers(1)],
+        "exact_threshold": [Integers(0)],
     }
 
     _spill = None  # weight of SOAR's second assignment, or None for one list a row
@@ -233,8 +238,3 @@ class PartitionNeighbors(Neighbors):
                 f"n_probes={self.n_probes!r} must be None or an integer from 1 on"
             )
         return min(int(self.n_probes), self.n_lists_)
-
-
-def without(constraints, name):
-    """``constraints`` of all parameters but one."""
-    return {key: value for key, value in constraints.items() if key != name}
