@@ -22,12 +22,17 @@ except ImportError:
 class Integers(Interval):
     """The integers from ``left`` to ``right``, which True and False do not belong to.
 
-    scikit-learn's interval takes True for 1, and then fails where it counts.
+    scikit-learn's interval takes True for 1, and kernels then fail at it.
     """
 
-    def __init__(self, left, right=None):
-        closed = "left" if right is None else "both"
-        super().__init__(Integral, left, right, closed=closed)
+    def __init__(self, left=None, right=None):
+        closed = {
+            (True, True): "both",
+            (True, False): "left",
+            (False, False): "neither",
+        }
+        bounds = left is not None, right is not None
+        super().__init__(Integral, left, right, closed=closed[bounds])
 
     def is_satisfied_by(self, val):
         return not isinstance(val, bool) and super().is_satisfied_by(val)

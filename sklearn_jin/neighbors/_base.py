@@ -65,7 +65,7 @@ class Neighbors(
         "metric": [StrOptions({"minkowski", *METRICS, *ALIASES})],
         "p": [Interval(Real, 0, None, closed="right"), None],
         "metric_params": [dict, None],
-        "n_jobs": [Integral, None],
+        "n_jobs": [Integers(), None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }

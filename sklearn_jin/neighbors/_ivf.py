@@ -68,8 +68,9 @@ class IVFNeighbors(Coded, PartitionNeighbors):
         memory.  False is refused: the codes propose, and the rows decide.
     max_train : int or "auto", default="auto"
         Number of rows, drawn at random, that centres and codes are learned from.  More
-        make both a little better and building longer.  ``"auto"`` takes 64 a list for
-        the centres and at most 16,384 for the codes.
+        of them fit the data better and lengthen building; memory does not depend on
+        them.  ``"auto"`` takes 64 a list for the centres and at most 16,384 for the
+        codes.
     exact_threshold : int, default=1000
         Up to this number of rows there are no lists: every query is compared with all
         of them, which is exact and takes no building.
@@ -118,8 +119,7 @@ class IVFNeighbors(Coded, PartitionNeighbors):
     effective_metric_params_ : dict
         Empty, since no metric has parameters.
     quantizer_ : quantizer or None
-        The fitted quantizer, fitted to residuals; None where the rows themselves are
-        searched.
+        The quantizer, fitted to residuals; None where the rows themselves are searched.
     index_ : Index
         The fitted index as one record of arrays: ``metric``; ``points``, the rows as
         they are kept for exact scores; ``codes``, what is searched instead of them, or

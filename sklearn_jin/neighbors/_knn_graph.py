@@ -20,9 +20,9 @@ class KNNGraphTransformer(NeighborsTransformer, Neighbors):
     """Turn rows into the sparse graph of their nearest neighbours, found to a recall.
 
     For those who want the graph of their data and no index: spectral methods,
-    manifold learning, clustering.  Rows are compared by matrix products within
-    overlapping cells [1]_, and each then walks along the lists which that gives,
-    from itself and as far as ``recall`` takes.  For queries, :meth:`transform` and
+    manifold learning, clustering.  ``fit`` compares rows by matrix products within
+    overlapping cells [1]_, and then walks from each along the lists of neighbours
+    that this gives, as far as ``recall`` takes.  For queries, :meth:`transform` and
     :meth:`kneighbors` look at every row.
 
     Parameters

@@ -69,16 +69,17 @@ class ScaNNNeighbors(PartitionNeighbors):
         of the codes.  More raise recall and take about 60 ns each.  None takes 8 for
         codes of 2 bits a feature, which ``n_subvectors="auto"`` makes, and 16 for one
         bit; for the inner product 16 and 24.  ``"bound"`` goes on until the error of
-        the codes makes a nearer row unlikely: it was learned in ``fit``.  It is read
-        when a query is made.
+        the codes, as it was learned in ``fit``, makes a nearer row unlikely.  It is
+        read when a query is made.
     store_vectors : {True, "float32", "float16", "int8"}, default=True
         What is kept of the rows for exact scores.  True and ``"float32"`` keep them as
         they are, ``"float16"`` and ``"int8"`` round them to half or a quarter of that
         memory.  False is refused: the codes propose, and the rows decide.
     max_train : int or "auto", default="auto"
         Number of rows, drawn at random, that centres and codes are learned from.  More
-        make both a little better and building longer.  ``"auto"`` takes 64 a list for
-        the centres and at most 16,384 for the codes.
+        of them fit the data better and lengthen building; memory does not depend on
+        them.  ``"auto"`` takes 64 a list for the centres and at most 16,384 for the
+        codes.
     exact_threshold : int, default=1000
         Up to this number of rows there are no lists: every query is compared with all
         of them, which is exact and takes no building.
@@ -125,8 +126,7 @@ class ScaNNNeighbors(PartitionNeighbors):
     effective_metric_params_ : dict
         Empty, since no metric has parameters.
     quantizer_ : quantizer or None
-        The fitted quantizer, fitted to residuals; None where the rows themselves are
-        searched.
+        The quantizer, fitted to residuals; None where the rows themselves are searched.
     index_ : Index
         The fitted index as one record of arrays: ``metric``; ``points``, the rows as
         they are kept for exact scores; ``codes``, what is searched instead of them, or

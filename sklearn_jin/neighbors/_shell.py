@@ -33,6 +33,9 @@ def shell(cls):
     """
     cls = dataclass(kw_only=True, eq=False, repr=False)(cls)
     cls.__init__.__signature__ = _signature(cls)
+    for field in fields(cls):
+        if field.name in vars(cls):
+            delattr(cls, field.name)  # else help would list them as data of the class
     cls._parameter_constraints = {
         name: constraints
         for base in reversed(cls.__mro__)
