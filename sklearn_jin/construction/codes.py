@@ -64,8 +64,8 @@ def choose_codes(points, metric, quantizers, trial, must):
 def candidates_per_neighbor(n_bytes, metric):
     """Candidates a neighbour that are scored exactly by default.
 
-    There are more for shorter codes, and more for short codes of inner products, of which there is no near one with a
-    small error.
+    There are more for shorter codes, and still more where short codes are of inner
+    products, of which there is no near one with a small error.
     """
     bits = 8 * n_bytes / metric.width_
     short = [24, 16] if metric.space == "ip" else [16, 8]

@@ -343,10 +343,11 @@ class Neighbors(
             )
         super().__setstate__(state)
         if "index_" in vars(self):
-            from sklearn_jin.search.index import check
+            from sklearn_jin.search.index import check, for_this_cpu
 
-            self.index_ = settled(self.index_)
-            check(self.index_)
+            index = settled(self.index_)
+            check(index)
+            self.index_ = index._replace(route=for_this_cpu(index.route))
 
     def __getstate__(self):
         """State to be pickled: the arrays, and the version that wrote them."""

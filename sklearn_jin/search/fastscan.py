@@ -26,7 +26,7 @@ from sklearn_jin._simd import (
 from sklearn_jin._threads import run
 from sklearn_jin.points import count, encode_queries, fastscan_codes, fastscan_tables
 from sklearn_jin.search import counters
-from sklearn_jin.search.index import codes_of, propose, ranges_of
+from sklearn_jin.search.index import codes_of, for_this_cpu, propose, ranges_of
 from sklearn_jin.search.keys import (
     NO_KEY,
     ONE,
@@ -154,8 +154,8 @@ def compact_codes(blocks, n):
     return np.ascontiguousarray(codes.reshape(-1, codes.shape[-1])[:n, :n_bytes])
 
 
-def for_this_cpu(blocks):
-    """``blocks`` turned as this CPU scans them fastest, whatever CPU made them."""
+@for_this_cpu.register(Blocks)
+def blocks_for_this_cpu(blocks):
     if blocks.blocks.ndim == (3 if QUADS else 2):
         return blocks
     codes = compact_codes(blocks, len(blocks.blocks) * BLOCK)

@@ -47,7 +47,13 @@ from sklearn_jin.search.fastscan import (
     as_bytes,
     push_by_tables,
 )
-from sklearn_jin.search.index import codes_of, propose, proposes_bounds, ranges_of
+from sklearn_jin.search.index import (
+    codes_of,
+    for_this_cpu,
+    propose,
+    proposes_bounds,
+    ranges_of,
+)
 from sklearn_jin.search.keys import key_of, score_of, split_keys
 from sklearn_jin.search.scan import blas
 from sklearn_jin.search.shortlist import SPARE, push, shortlists, top_k
@@ -125,6 +131,11 @@ def _probe(route, index, search):
     margin = max(1.0, overestimate) if np.isfinite(overestimate) else 1.0
     bound = search.bound and proposes_bounds(route)
     return Probe(search.effort, adaptive, room * copies, bound, margin)
+
+
+@for_this_cpu.register(Lists)
+def lists_for_this_cpu(route):
+    return route._replace(codes=for_this_cpu(route.codes))
 
 
 @proposes_bounds.register(Lists)
