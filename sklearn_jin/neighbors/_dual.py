@@ -6,7 +6,7 @@ import numpy as np
 
 from sklearn_jin._compat import Interval
 from sklearn_jin._threads import count_threads
-from sklearn_jin.lid import dimensions, log_sums
+from sklearn_jin.construction.lid import dimensions, log_sums
 from sklearn_jin.neighbors._base import NeighborsTransformer
 from sklearn_jin.neighbors._graph import GraphNeighbors, default_alpha
 
