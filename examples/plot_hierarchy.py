@@ -47,8 +47,8 @@ from sklearn_jin import (
 )
 from sklearn_jin._memory import frozen
 from sklearn_jin.benchmark import counting, load
-from sklearn_jin.construction.grow import ever_kept
 from sklearn_jin.construction.lid import dimensions, log_sums
+from sklearn_jin.construction.plan import ever_kept
 from sklearn_jin.points import encode_queries
 from sklearn_jin.search.layers import Walks, visit
 

@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_jin._memory import frozen
-from sklearn_jin.construction.grow import Plan, grow, layer_sizes
+from sklearn_jin.construction.grow import grow
 from sklearn_jin.construction.knn import own_neighbors
 from sklearn_jin.construction.lid import dimensions, log_sums
+from sklearn_jin.construction.plan import Plan, layer_sizes
 from sklearn_jin.points import subset
 from sklearn_jin.points.rows import RowsL2
 from sklearn_jin.search.branches import Branches

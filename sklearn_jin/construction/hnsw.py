@@ -1,6 +1,6 @@
 """Hierarchical navigable small world graphs."""
 
-from sklearn_jin.construction.grow import Plan, fixed, layer_sizes
+from sklearn_jin.construction.plan import Plan, fixed, layer_sizes
 
 
 def plan(n, M, ef_construction, alpha):

@@ -1,6 +1,6 @@
 """Navigable small world graphs of one layer."""
 
-from sklearn_jin.construction.grow import fixed, flat
+from sklearn_jin.construction.plan import fixed, flat
 
 
 def plan(n, M, ef_construction, alpha):

@@ -1,6 +1,6 @@
 """Vamana graphs."""
 
-from sklearn_jin.construction.grow import ever_kept, flat
+from sklearn_jin.construction.plan import ever_kept, flat
 
 
 def plan(n, max_degree, search_list_size, alpha):

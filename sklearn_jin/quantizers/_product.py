@@ -378,7 +378,7 @@ class AnisotropicQuantizer(ProductQuantizer):
         self.threshold_ = self._share(X.shape[1]) * self.length_
         self.codebooks_ = train_anisotropic(
             X,
-            *self._aim(rows),
+            self._aim(rows),
             self.starts_,
             n_centroids,
             rng,
