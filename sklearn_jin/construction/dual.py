@@ -105,4 +105,5 @@ def join(layers, points, order, bridges, plan, rng, n_threads):
         branches.append(branch(points, members, sizes, plan, rng, n_threads))
         starts.append(frozen(bridges.ranks[members] >= bridges.threshold))
     limit = frozen(np.array([bridges.radius], np.float32))
-    return Branches(layers.neighbors, *branches, *starts, limit, layers.copies)
+    entry = layers.members[:1]
+    return Branches(layers.neighbors, *branches, *starts, limit, entry, layers.copies)

@@ -19,6 +19,7 @@ from sklearn_jin.construction.link import (
     bound_degrees,
     connect,
     edges,
+    lift_in_degrees,
     merge,
 )
 from sklearn_jin.construction.lists import neighbor_lists
@@ -43,6 +44,7 @@ LISTED = 24  # near neighbours that cells and products tell of
 FIRST = 16  # of these are edges at first; and as many are made back
 FAR = 8  # inserted rows that are proposed besides: they lead to other clusters
 FEW = 2  # rows that are inserted though others are not, by ``n`` over the width
+IN_SHARE = 4  # as many edges as this share of its places lead to every node
 FAR_SHARE = 4  # of the places of inserted nodes are for edges made by insertion
 SPREAD_ROWS = 256  # rows whose neighbours tell how scores grow
 LEAST_ROWS = 1000  # of fewer they would tell little, and every beam is wide
@@ -169,6 +171,8 @@ def _grow_spaces(points, order, plan, rng, n_threads, partition, progress):
             for kind, *way in zip(kinds, plans, ways)
         ]
     neighbors = graphs[0].neighbors
+    if len(graphs) == 1:  # of inner products it is the long rows that are looked for
+        lift_in_degrees(neighbors, plan.width // IN_SHARE)
     for other in graphs[1:]:
         neighbors = merge(neighbors, other.neighbors)
     return graphs[0]._replace(neighbors=neighbors), connect(neighbors, order[0])

@@ -44,6 +44,7 @@ def _narrowest(route, points, k, target, rng, n_threads):
         ef = beam_width(width, k, n)
         walks = Walks(points, points.X, k + 1, Beam(ef, k + 1, NO_END), n_threads)
         revisit(route.neighbors, walks, some, note)
+        scores[np.isinf(scores[:, -1])] = 0  # what is short of neighbours is scanned
         found = recall(trial, scores)
         if found >= target or ef == n:
             break

@@ -80,6 +80,12 @@ def subset(points, ids):
 
 
 @singledispatch
+def zero_is_sure(points):
+    """Whether a score of 0 is one of 0, and not an estimate that is hardly above it."""
+    return False
+
+
+@singledispatch
 def count(points):
     """Number of the points.  Never compiled, as are the next."""
     return len(points[0])
@@ -139,6 +145,11 @@ def _compiled_new_scratch(points, n):
 @overload(set_query, **HOW)
 def _compiled_set_query(points, scratch, v, queries, q):
     return set_query.dispatch(points.instance_class)
+
+
+@overload(zero_is_sure, **HOW)
+def _compiled_zero_is_sure(points):
+    return zero_is_sure.dispatch(points.instance_class)
 
 
 @overload(score, **HOW)

@@ -17,6 +17,7 @@ from sklearn_jin.points import (
     set_query,
     spaces,
     subset,
+    zero_is_sure,
 )
 
 FETCHED_LINES = 64  # of one row; the hardware follows a longer row by itself
@@ -81,6 +82,15 @@ for kind in (RowsL2, RowsL1, RowsLinf, RowsIP):
     prefetch.register(kind, prefetch_rows)
     subset.register(kind, subset_rows)
     rows_of.register(kind, rows_as_they_are)
+
+
+def zero_of_rows_is_sure(points):
+    return True
+
+
+# Not of inner products, whose scores are cut at 0.
+for kind in (RowsL2, RowsL1, RowsLinf):
+    zero_is_sure.register(kind, zero_of_rows_is_sure)
 
 
 @score.register(RowsL2)

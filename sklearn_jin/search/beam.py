@@ -13,7 +13,13 @@ import numpy as np
 from sklearn_jin._jit import kernel, piece
 from sklearn_jin._memory import LINE
 from sklearn_jin._simd import below, insert, list_new, lowest, prefetch_lines
-from sklearn_jin.points import new_scratch, prefetch, score_many, set_query
+from sklearn_jin.points import (
+    new_scratch,
+    prefetch,
+    score_many,
+    set_query,
+    zero_is_sure,
+)
 from sklearn_jin.search.keys import (
     EXPANDED,
     INFINITE,
@@ -39,13 +45,17 @@ class Beam(NamedTuple):
 
 
 @kernel
-def end_of(key, gamma):
+def end_of(key, gamma, zero_ends):
     """Score at which a walk ends: ``gamma`` times that of ``key``, if there is one.
 
-    Of an estimate of 0 it is not known how small it is: it ends nothing.
+    Of an estimate of 0 it is not known how small it is: it ends nothing.  An exact
+    score of 0 does, where ``zero_ends``: else a query that is a row would be walked to
+    the last place of the pool, 209 hops instead of 12 for 20,000 rows of 32.
     """
     score = score_of(key)
-    return gamma * score if score > 0 else np.float32(np.inf)
+    if score > 0 or (score == 0 and zero_ends):
+        return gamma * score
+    return np.float32(np.inf)
 
 
 @piece
@@ -81,8 +91,8 @@ def walk(neighbors, points, queries, rows, entries, beam, scores, ids):
     """
     n_queries, k = ids.shape
     n_nodes, width = neighbors.shape
-    ef = beam.ef
-    lanes = min(LANES, n_queries)
+    ef, gamma = beam.ef, beam.gamma
+    lanes, zero_ends = min(LANES, n_queries), zero_is_sure(points) and gamma < np.inf
     words, stride = (n_nodes >> 6) + 1, places(ef)
     row_lines = (4 * width + LINE - 1) // LINE
     scratch = new_scratch(points, lanes)
@@ -112,11 +122,11 @@ def walk(neighbors, points, queries, rows, entries, beam, scores, ids):
                 score_many(points, scratch, lane, pending, first, n, arrived)
                 size[lane], cursor[lane], kept = _keep_near(
                     pending, first, n, arrived, pool, base, size[lane], cursor[lane],
-                    beam,
+                    beam, zero_ends,
                 )  # fmt: skip
                 n_kept += kept
                 next_score = score_of(pool[base + cursor[lane]])
-                far = end_of(pool[base + beam.rank - 1], beam.gamma)
+                far = end_of(pool[base + beam.rank - 1], gamma, zero_ends)
                 if cursor[lane] < size[lane] and not next_score > far:
                     node = id_of(pool[base + cursor[lane]])
                     prefetch_lines(neighbors, node, row_lines)
@@ -147,7 +157,7 @@ def walk(neighbors, points, queries, rows, entries, beam, scores, ids):
 
 
 @piece
-def _keep_near(pending, first, n, scores, pool, base, filled, cursor, beam):
+def _keep_near(pending, first, n, scores, pool, base, filled, cursor, beam, zero_ends):
     """Keep those of the nodes that have arrived which are near enough.
 
     Returns the number of keys in the pool, that of the first ones which are
@@ -157,7 +167,7 @@ def _keep_near(pending, first, n, scores, pool, base, filled, cursor, beam):
     for start in range(0, n, COMPARED):
         # Neither what the pool has no room for nor what will not be expanded.
         worst = score_of(pool[base + beam.ef - 1])  # NaN while the pool is short
-        far = end_of(pool[base + beam.rank - 1], beam.gamma)
+        far = end_of(pool[base + beam.rank - 1], beam.gamma, zero_ends)
         good = below(scores, start, worst if worst <= far else far)
         if n - start < COMPARED:
             good &= (np.uint32(1) << np.uint32(n - start)) - np.uint32(1)

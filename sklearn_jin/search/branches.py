@@ -10,6 +10,7 @@ from sklearn_jin.search.layers import (
     Layers,
     copies_of_layers,
     descend,
+    entry_of,
     find_entries,
     propose_by_walks,
     with_landmarks,
@@ -25,6 +26,7 @@ class Branches(NamedTuple):
     first_bridges: np.ndarray  # (n_ranks,) bool: whether a bridge leads down from it
     second_bridges: np.ndarray
     radius: np.ndarray  # (1,) float32: the score of a query that may take a bridge
+    entry: np.ndarray  # (1,) int32: every node is reached from it
     copies: Copies
 
 
@@ -36,6 +38,7 @@ copies_of.register(Branches, copies_of_layers)
 def ranges_of_branches(route, n):
     yield route.neighbors, -1, n - 1
     yield np.array([len(route.neighbors)]), n, n
+    yield route.entry, 0, n - 1
     for part in (route.first, route.second, route.copies):
         yield from ranges_of(part, n)
     for branch, bridges in (
@@ -43,6 +46,11 @@ def ranges_of_branches(route, n):
         (route.second, route.second_bridges),
     ):
         yield np.array([len(bridges)]), len(branch.members), len(branch.members)
+
+
+@entry_of.register(Branches)
+def entry_of_branches(layers):
+    return layers.entry[0]
 
 
 @find_entries.register(Branches)
