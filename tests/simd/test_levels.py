@@ -48,6 +48,22 @@ def run(codes, query, scores, rows, keys, sums, masks, met, found):
         masks[16 + i] = _simd.insert(keys, 48, min(i, 39), key)
     return n
 
+@kernel
+def run_blocks(blocks, quads, tables, factors, sums, scores, masks):
+    for b in range(len(blocks)):
+        _simd.sum_table(blocks, b, tables, 0, sums[b])
+        _simd.sum_tables(blocks, b, tables, 1, 2, sums[3 + b])
+        _simd.sum_table(quads, b, tables, 0, sums[6 + b])
+        _simd.sum_tables(quads, b, tables, 1, 2, sums[9 + b])
+        _simd.add_share(sums[b], 0, sums[3 + b], 1, np.uint16(40000))
+        zero, one, bound = np.float32(0), np.float32(1), np.float32(900)
+        masks[b] = _simd.factored(
+            sums[b], 0, factors, b, one, zero, one, bound, scores[b]
+        )
+        masks[3 + b] = _simd.at_most(sums[b], 0, np.uint16(900))
+        masks[6 + b] = _simd.differing_bits(tables, b, blocks, b)
+        masks[9 + b] = _simd.lowest(masks[b] | np.uint64(1 << 40))
+
 rng = np.random.default_rng(0)
 codes = rng.integers(0, 256, (3, 256), np.uint8)
 codes[:, 3:7] = np.array([[1.5], [-2], [1e-40]], np.float32).view(np.uint8)
@@ -61,6 +77,15 @@ sums, masks = np.empty((3, 6, 7), np.float32), np.zeros(76, np.uint32)
 met, found = np.zeros(100, np.uint64), np.full(2500, -1, np.int32)
 n = run(codes, query, scores, rows, keys, sums, masks, met, found)
 told = [sums, masks, keys, met, found[:n]]
+
+blocks = rng.integers(0, 256, (3, 6 * 64), np.uint8)
+quads = rng.integers(0, 256, (3, 3, 128), np.uint8)
+tables = rng.integers(0, 256, (3, 6 * 64), np.uint8)
+factors = rng.integers(-3, 3, (2, 3, 64)).astype(np.float32)
+sums, scores = np.zeros((12, 2, 64), np.uint16), np.zeros((3, 64), np.float32)
+masks = np.zeros(12, np.uint64)
+run_blocks(blocks, quads, tables, factors, sums, scores, masks)
+told += [sums, scores, masks]
 print(_simd.LEVEL, [array.ravel().tolist() for array in told])
 """
 
