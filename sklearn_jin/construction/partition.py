@@ -14,7 +14,7 @@ from sklearn_jin._threads import run
 from sklearn_jin.construction.kmeans import ULP, assign, kmeans, sample
 from sklearn_jin.metrics import squares
 from sklearn_jin.points import encode_queries, exact
-from sklearn_jin.points.planes import float_column
+from sklearn_jin.points.packing import float_column
 from sklearn_jin.points.rows import RowsIP, RowsL2
 from sklearn_jin.search.cells import first_mean, nearest_cells
 from sklearn_jin.search.fastscan import block

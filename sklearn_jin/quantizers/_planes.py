@@ -15,13 +15,13 @@ class PlanesQuantizer(Quantizer):
 
     @property
     def _n_planes_bytes(self):
-        from sklearn_jin.points.planes import plane_bytes
+        from sklearn_jin.points.packing import plane_bytes
 
         return sum(plane_bytes(d, bits) for d, bits in self._segments)
 
     def _join(self, numbers, factors):
         """Codes of numbers (n, D), uint8, and factors (n, n_factors), float32."""
-        from sklearn_jin.points.planes import pack_planes
+        from sklearn_jin.points.packing import pack_planes
 
         parts, start = [], 0
         for d, bits in self._segments:
@@ -32,7 +32,7 @@ class PlanesQuantizer(Quantizer):
 
     def _split(self, codes):
         """What ``_join`` was given."""
-        from sklearn_jin.points.planes import plane_bytes, unpack_planes
+        from sklearn_jin.points.packing import plane_bytes, unpack_planes
 
         parts, at = [], 0
         for d, bits in self._segments:

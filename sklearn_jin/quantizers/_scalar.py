@@ -78,7 +78,7 @@ class ScalarQuantizer(Quantizer):
     }
 
     def _learn(self, X):
-        from sklearn_jin.points.planes import plane_bytes
+        from sklearn_jin.points.packing import plane_bytes
 
         d, some = X.shape[1], X[:: -(-len(X) // SAMPLE)].astype(np.float64)
         self.n_bytes_ = plane_bytes(d, self.n_bits)
@@ -100,7 +100,7 @@ class ScalarQuantizer(Quantizer):
         self.step_ = np.broadcast_to(step, d).astype(np.float32)
 
     def _encode(self, X):
-        from sklearn_jin.points.planes import pack_planes
+        from sklearn_jin.points.packing import pack_planes
 
         X, top = X.astype(np.float64), 2**self.n_bits - 1
         if self.range != "row":
@@ -150,7 +150,7 @@ class ScalarQuantizer(Quantizer):
         return (2**self.n_bits - 1) / 2
 
     def _levels(self, codes):
-        from sklearn_jin.points.planes import unpack_planes
+        from sklearn_jin.points.packing import unpack_planes
 
         d = len(self.low_)
         return unpack_planes(codes, self.n_bits, d).astype(np.float32)
