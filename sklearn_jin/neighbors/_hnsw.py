@@ -208,7 +208,7 @@ class HNSWNeighbors(GraphNeighbors):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _plan(self, rng):
+    def _plan(self, points, rng):
         from sklearn_jin.construction import hnsw
 
         alpha = default_alpha(self)

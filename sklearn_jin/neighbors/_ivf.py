@@ -1,7 +1,7 @@
 """Approximate neighbours by lists of cells."""
 
 from sklearn_jin.neighbors._base import NeighborsTransformer
-from sklearn_jin.neighbors._codes import asked_for
+from sklearn_jin.neighbors._codes import wanted
 from sklearn_jin.neighbors._partition import PartitionNeighbors
 
 
@@ -182,7 +182,7 @@ class IVFNeighbors(PartitionNeighbors):
         self.verbose = verbose
 
     def _wanted(self, metric):
-        return asked_for(self, metric, self.quantizer)
+        return wanted(self, metric, self.quantizer)
 
 
 class IVFTransformer(NeighborsTransformer, IVFNeighbors):

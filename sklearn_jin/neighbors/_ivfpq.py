@@ -1,7 +1,7 @@
 """Approximate neighbours by lists of product codes."""
 
 from sklearn_jin.neighbors._base import NeighborsTransformer
-from sklearn_jin.neighbors._codes import asked_for
+from sklearn_jin.neighbors._codes import wanted
 from sklearn_jin.neighbors._partition import PartitionNeighbors, without
 from sklearn_jin.quantizers._product import (
     OptimizedProductQuantizer,
@@ -144,7 +144,7 @@ class IVFPQNeighbors(PartitionNeighbors):
 
     def _wanted(self, metric):
         kind = OptimizedProductQuantizer if self.optimized else ProductQuantizer
-        return asked_for(self, metric, kind(self.n_subvectors, self.n_bits))
+        return wanted(self, metric, kind(self.n_subvectors, self.n_bits))
 
 
 class IVFPQTransformer(NeighborsTransformer, IVFPQNeighbors):

@@ -150,7 +150,7 @@ class NSWNeighbors(GraphNeighbors):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _plan(self, rng):
+    def _plan(self, points, rng):
         from sklearn_jin.construction import nsw
 
         return nsw.plan(

@@ -4,7 +4,7 @@ from numbers import Real
 
 from sklearn_jin._compat import Interval
 from sklearn_jin.neighbors._base import NeighborsTransformer
-from sklearn_jin.neighbors._codes import asked_for
+from sklearn_jin.neighbors._codes import wanted
 from sklearn_jin.neighbors._partition import PartitionNeighbors, without
 from sklearn_jin.quantizers._product import AnisotropicQuantizer
 
@@ -151,7 +151,7 @@ class ScaNNNeighbors(PartitionNeighbors):
 
     def _wanted(self, metric):
         quantizer = AnisotropicQuantizer(self.n_subvectors, threshold=self.threshold)
-        return asked_for(self, metric, quantizer)
+        return wanted(self, metric, quantizer)
 
     @property
     def _spill(self):

@@ -147,7 +147,7 @@ class VamanaNeighbors(GraphNeighbors):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _plan(self, rng):
+    def _plan(self, points, rng):
         from sklearn_jin.construction import vamana
 
         return vamana.plan(

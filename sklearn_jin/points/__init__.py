@@ -80,8 +80,20 @@ def subset(points, ids):
 
 
 @singledispatch
+def count(points):
+    """Number of the points.  Never compiled, as are the next."""
+    return len(points[0])
+
+
+@singledispatch
+def rows_of(points, ids):
+    """Prepared float32 rows (n, width) of the points ``ids``, an index of any kind."""
+    _unknown(points, "rows_of")
+
+
+@singledispatch
 def encode_queries(points, queries):
-    """Prepared ``queries`` as ``set_query`` and ``exact`` take them.  Never compiled."""
+    """Prepared ``queries`` as ``set_query`` and ``exact`` take them."""
     return queries
 
 

@@ -12,6 +12,7 @@ from sklearn_jin.points import (
     new_scratch,
     pair_score,
     prefetch,
+    rows_of,
     score,
     set_query,
     spaces,
@@ -66,6 +67,10 @@ def prefetch_rows(points, i):
     prefetch_lines(points.X, i, min((4 * width + LINE - 1) // LINE, FETCHED_LINES))
 
 
+def rows_as_they_are(points, ids):
+    return points.X[ids]
+
+
 def subset_rows(points, ids):
     return points._replace(X=frozen(aligned(points.X[ids])))
 
@@ -75,6 +80,7 @@ for kind in (RowsL2, RowsL1, RowsLinf, RowsIP):
     set_query.register(kind, set_query_rows)
     prefetch.register(kind, prefetch_rows)
     subset.register(kind, subset_rows)
+    rows_of.register(kind, rows_as_they_are)
 
 
 @score.register(RowsL2)

@@ -5,7 +5,6 @@ import numpy as np
 from sklearn_jin.quantizers._base import Quantizer
 
 FLOAT = 4  # bytes
-MOST = 2**20  # numbers turned into float64 at a time
 
 
 class PlanesQuantizer(Quantizer):
@@ -74,10 +73,3 @@ def center_of(X):
 def middle_of(bits):
     """What is taken from a number of ``bits`` bits, so that the mean is 0."""
     return ((1 << bits) - 1) / 2
-
-
-def blocks(X):
-    """Slices of the rows of ``X`` that leave room for copies in float64."""
-    n, d = X.shape
-    step = max(1, MOST // d)
-    return (slice(lo, lo + step) for lo in range(0, n, step))

@@ -5,7 +5,15 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_jin.points import subset
-from sklearn_jin.search.layers import Copies, Layers, descend, find_entries, landmarked
+from sklearn_jin.search.index import Copies, copies_of, propose, ranges_of
+from sklearn_jin.search.layers import (
+    Layers,
+    copies_of_layers,
+    descend,
+    find_entries,
+    propose_by_walks,
+    with_landmarks,
+)
 
 
 class Branches(NamedTuple):
@@ -18,6 +26,23 @@ class Branches(NamedTuple):
     second_bridges: np.ndarray
     radius: np.ndarray  # (1,) float32: the score of a query that may take a bridge
     copies: Copies
+
+
+propose.register(Branches, propose_by_walks)
+copies_of.register(Branches, copies_of_layers)
+
+
+@ranges_of.register(Branches)
+def ranges_of_branches(route, n):
+    yield route.neighbors, -1, n - 1
+    yield np.array([len(route.neighbors)]), n, n
+    for part in (route.first, route.second, route.copies):
+        yield from ranges_of(part, n)
+    for branch, bridges in (
+        (route.first, route.first_bridges),
+        (route.second, route.second_bridges),
+    ):
+        yield np.array([len(bridges)]), len(branch.members), len(branch.members)
 
 
 @find_entries.register(Branches)
@@ -34,10 +59,10 @@ def find_both(layers, queries, rows):
     return entries[:, : layers.neighbors.shape[1]], ranks
 
 
-@landmarked.register(Branches)
-def landmarked_both(layers, points):
-    branches = (
+@with_landmarks.register(Branches)
+def with_landmarks_of_both(layers, points):
+    first, second = (
         branch._replace(landmarks=subset(points, branch.members))
         for branch in (layers.first, layers.second)
     )
-    return layers._replace(**dict(zip(("first", "second"), branches)))
+    return layers._replace(first=first, second=second)
