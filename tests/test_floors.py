@@ -3,7 +3,7 @@
 import ast
 
 import pytest
-from conftest import PACKAGE
+from kernels import PACKAGE
 
 FLOORS = [
     ["_jit", "_memory", "_simd", "_threads", "_compat", "_version", "metrics"],
