@@ -47,10 +47,10 @@ from sklearn_jin import (
 )
 from sklearn_jin._memory import frozen
 from sklearn_jin.benchmark import counting, load
-from sklearn_jin.construction.grow import met
-from sklearn_jin.lid import dimensions, log_sums
+from sklearn_jin.construction.lid import dimensions, log_sums
+from sklearn_jin.construction.plan import ever_kept
 from sklearn_jin.points import encode_queries
-from sklearn_jin.search.layers import visit
+from sklearn_jin.search.layers import Walks, visit
 
 parser = argparse.ArgumentParser()
 parser.add_argument("files", nargs="*", metavar="FILE")
@@ -236,7 +236,7 @@ def study(task):
         curves.append(measure(indexes, task))
     n_bytes = {}
     for name, index in first.items():
-        total = sum(index.memory_usage().values()) - index.points_.X.nbytes
+        total = sum(index.memory_usage().values()) - index.index_.points.X.nbytes
         n_bytes[name] = total / len(task.X)
     return Study(task, curves, n_bytes, seconds, first)
 
@@ -318,17 +318,16 @@ plt.show()
 
 def visits(index, queries):
     """How often every row enters the beam of one of the ``queries``."""
-    counts, beam = np.zeros(index.n_samples_fit_, np.int64), met(VISIT_EF)
+    counts, beam = np.zeros(index.n_samples_fit_, np.int64), ever_kept(VISIT_EF)
 
     def note(part, scores, ids):
         np.add.at(counts, ids[ids >= 0], 1)
 
-    prepared, _ = index._ask(queries)
-    asked, rows = (
-        frozen(encode_queries(index.points_, prepared)),
-        np.arange(len(queries)),
-    )
-    visit(index.index_, index.points_, asked, rows, beam[0], beam, 1, note)
+    prepared, _ = index._prepare(queries)
+    points = index.index_.points
+    encoded = frozen(encode_queries(points, prepared))
+    walks = Walks(points, encoded, beam.ef, beam, 1)
+    visit(index.index_.route, walks, np.arange(len(queries)), note)
     return counts
 
 
@@ -343,7 +342,7 @@ def hubs(studies):
         shares = []
         for name in ("NSW", "HNSW"):
             index = s.indexes[name]
-            edges = index.index_.neighbors
+            edges = index.index_.route.neighbors
             counts[f"edges, {name}"] = np.bincount(
                 edges[edges >= 0], minlength=len(s.task.X)
             )
@@ -502,7 +501,7 @@ def degrees(tasks):
             seconds[bound] = perf_counter() - start
         for bound, curve in measure(indexes, t).items():
             index = indexes[bound]
-            edges = (index.index_.neighbors >= 0).sum(axis=1).mean()
+            edges = (index.index_.route.neighbors >= 0).sum(axis=1).mean()
             speed, scores = (at_target(curve, field) for field in ("speed", "scores"))
             found.append((index.max_degree_, edges, scores, speed, seconds[bound]))
         best = np.nanmax([speed for *_, speed, _ in found])

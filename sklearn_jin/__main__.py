@@ -60,7 +60,7 @@ def _parser():
         default=[],
         choices=PEERS,
         metavar="NAME",
-        help="libraries to measure beside (pip install 'sklearn-jin[bench]'): "
+        help="libraries to measure beside (pip install '.[bench]' in a clone): "
         + ", ".join(PEERS),
     )
     bench.add_argument("--json", action="store_true", help="print JSON, not a table")
@@ -111,7 +111,7 @@ def _draw(data, k, points, path):
     try:
         report.picture(data, k, points, path)
     except ImportError:
-        print("no picture: pip install 'sklearn-jin[plot]'", file=sys.stderr)
+        print("no picture: pip install matplotlib", file=sys.stderr)
     else:
         print(f"picture: {path}", file=sys.stderr)
 

@@ -60,18 +60,23 @@ def aligned_codes(codes, n_bytes=0):
     return frozen(rows)
 
 
-def settled(part):
+def settled(part, seen=None):
     """A record that was read or copied, as it was built: aligned and read-only.
 
     What is mapped from a file stays there.  What was unpickled lies wherever
-    the pickle had it, in small pages: a large array is moved to large ones.
+    the pickle had it, in small pages: a large array is moved to large ones.  A record
+    that stands in two places is one record afterwards too.
     """
+    seen = {} if seen is None else seen
     if isinstance(part, np.ndarray):
         if part.ndim > 1 and part.size and not isinstance(part, np.memmap):
             part = aligned(part.reshape(len(part), -1)).reshape(part.shape)
         return frozen(part)
     if isinstance(part, tuple) and part:
-        return type(part)._make(map(settled, part))
+        if id(part) not in seen:
+            fields = (settled(field, seen) for field in part)
+            seen[id(part)] = type(part)._make(fields)
+        return seen[id(part)]
     return part
 
 

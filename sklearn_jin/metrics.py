@@ -7,6 +7,7 @@ library knows a metric.  Rows and queries go through the same code, and all
 that is learned from the rows is kept in the instance.
 """
 
+import math
 from functools import partial
 
 import numpy as np
@@ -15,9 +16,15 @@ from sklearn_jin._memory import aligned_empty, frozen, padded_width
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
-# Rows are scaled by a power of two, which is exact, where their squares could
-# leave the range of float32, and shifted where their spread is lost in it.
-SAFE_SIZES = (2.0**-40, 2.0**50)
+# Rows whose largest number is outside SAFE are multiplied by a power of two, which
+# is exact, and rows whose spread float32 would lose beside their mean are shifted.
+SAFE = (2.0**-8, 2.0**8)
+# Prepared queries are shorter than 2**TOP: their squares, and the sums that scores
+# of codes consist of, fit float32.  Longer ones are scaled down, each by itself,
+# beside which rows of SAFE numbers are smaller than float64 can tell.
+TOP = 60
+SQUARED = (2.0**-400, 2.0**400)  # sizes whose squares float64 holds with all digits
+FACTORS = 1000  # exponents of which float64 has the power of two itself
 SAFE_OFFSET = 64.0  # standard deviations between a column's mean and zero
 NOISE = 1e-12  # of a row's length: what rounding leaves of a constant one
 SAMPLE = 10_000  # rows that tell mean and spread
@@ -27,17 +34,14 @@ BLOCK = 8192  # rows prepared at a time
 class Euclidean:
     """``|x - y|``."""
 
-    space = "l2"  # the record of sklearn_jin.points.raw that scores its rows
+    space = "l2"  # the points of sklearn_jin.points.rows that score its rows
     negative = False  # whether distances may be negative
 
     def fit(self, X):
         """Learn from the rows ``X`` of shape (n_samples, n_features)."""
         self.d_ = X.shape[1]
-        some = X[:: -(-len(X) // SAMPLE)].astype(np.float64)
-        mean, spread = some.mean(axis=0), some.std(axis=0)
-        far = np.abs(mean) > SAFE_OFFSET * spread
-        self.shift_ = np.where(far, mean, 0.0) if far.any() else None
-        self.scale_ = _safe_scale(X.min(axis=0), X.max(axis=0), self.shift_)
+        self.shift_ = _shift(X)
+        self.exponent_ = safe_exponent(self._size(X))
         return self
 
     @property
@@ -55,7 +59,9 @@ class Euclidean:
         It takes float64 scores of shape (n, k) to distances; ``rows`` are the
         numbers of their queries, by default all.
         """
-        return self.rows(X), self._finish
+        powers = self._powers(X)
+        queries = self._prepare(X, self._columns, powers)
+        return queries, partial(self._finish, powers=powers)
 
     def prepare_own(self, rows):
         """The same for the prepared ``rows`` as queries."""
@@ -63,40 +69,69 @@ class Euclidean:
 
     def restore(self, rows):
         """Rows that are to the metric what those behind the prepared ones were."""
-        X = rows[:, : self.d_]
-        if self.scale_ != 1:
-            X = X / np.float64(self.scale_)
+        X = times_power(rows[:, : self.d_], -self.exponent_)
         return X if self.shift_ is None else X + self.shift_
 
-    def _finish(self, scores, rows=None):
-        return np.sqrt(scores) / self.scale_
+    def _finish(self, scores, rows=slice(None), powers=None):
+        return self._unscaled(np.sqrt(scores), rows, powers)
 
-    def _columns(self, X):
+    def _unscaled(self, distances, rows, powers, degree=1):
+        """Distances of the data from those of rows and queries that were scaled."""
+        exponents = -self.exponent_
+        if powers is not None:
+            exponents = powers[rows, None] + exponents
+        return times_power(distances, degree * exponents)
+
+    def _size(self, X):
+        """Size of the largest number of the shifted rows."""
+        if self.shift_ is None:
+            return size_of(X)
+        ends = X.min(axis=0) - self.shift_, X.max(axis=0) - self.shift_
+        return float(np.abs(ends).max())
+
+    def _sizes(self, X):
+        """The same of every row."""
+        return np.abs(X if self.shift_ is None else X - self.shift_).max(axis=1)
+
+    def _powers(self, X):
+        """Exponents (n,) of the powers of two that far queries are divided by.
+
+        None where no query is far.
+        """
+        # A row of d numbers below 2**e is shorter than 2**(e + log2(d) / 2).
+        room = TOP - self.exponent_ - ((self.d_ - 1).bit_length() + 1) // 2
+        if math.frexp(self._size(X))[1] <= room:
+            return None
+        return np.maximum(np.frexp(self._sizes(X))[1] - room, 0)
+
+    def _columns(self, X, powers=None):
         """What is kept of ``X``, as arrays side by side: here one."""
         if self.shift_ is not None:
             X = X - self.shift_
-        return (X if self.scale_ == 1 else X * self.scale_,)
+        exponents = self.exponent_
+        if powers is not None:
+            exponents = exponents - powers[:, None]
+        return (times_power(X, exponents),)
 
-    def _prepare(self, X, columns):
+    def _prepare(self, X, columns, powers=None):
         """Join the ``columns`` of ``X``, block by block, and pad them with zeros."""
         rows = None
         for lo in range(0, len(X), BLOCK):
-            parts = columns(X[lo : lo + BLOCK])
+            part = slice(lo, lo + BLOCK)
+            parts = columns(X[part], *([] if powers is None else [powers[part]]))
             d = sum(part.shape[1] for part in parts)
             if rows is None:
                 rows = aligned_empty(len(X), padded_width(d))
                 rows[:, d:] = 0
-            np.concatenate(
-                parts, axis=1, out=rows[lo : lo + BLOCK, :d], casting="unsafe"
-            )
+            np.concatenate(parts, axis=1, out=rows[part, :d], casting="unsafe")
         return frozen(rows)
 
 
 class SquaredEuclidean(Euclidean):
     """``|x - y|**2``."""
 
-    def _finish(self, scores, rows=None):
-        return scores / self.scale_**2
+    def _finish(self, scores, rows=slice(None), powers=None):
+        return self._unscaled(scores, rows, powers, degree=2)
 
 
 class Manhattan(Euclidean):
@@ -104,8 +139,8 @@ class Manhattan(Euclidean):
 
     space = "l1"
 
-    def _finish(self, scores, rows=None):
-        return scores / self.scale_
+    def _finish(self, scores, rows=slice(None), powers=None):
+        return self._unscaled(scores, rows, powers)
 
 
 class Chebyshev(Manhattan):
@@ -120,18 +155,24 @@ class Hellinger(Euclidean):
     def fit(self, X):
         _refuse_negative(X)
         self.d_, self.shift_ = X.shape[1], None
-        self.scale_ = _safe_scale(0.0, np.sqrt(X.max()), None)
+        self.exponent_ = safe_exponent(self._size(X))
         return self
 
     def restore(self, rows):
         return super().restore(rows) ** 2
 
-    def _finish(self, scores, rows=None):
-        return np.sqrt(scores / 2) / self.scale_
+    def _finish(self, scores, rows=slice(None), powers=None):
+        return self._unscaled(np.sqrt(scores / 2), rows, powers)
 
-    def _columns(self, X):
+    def _size(self, X):
+        return math.sqrt(max(X.max(), 0))  # whether any is negative is told later
+
+    def _sizes(self, X):
+        return np.sqrt(np.maximum(X.max(axis=1), 0))
+
+    def _columns(self, X, powers=None):
         _refuse_negative(X)
-        return super()._columns(np.sqrt(X))
+        return super()._columns(np.sqrt(X), powers)
 
 
 class Cosine(Euclidean):
@@ -139,7 +180,8 @@ class Cosine(Euclidean):
 
     def fit(self, X):
         self.d_ = X.shape[1]
-        self.any_zero_ = not _lengths(self._center(X)).all()
+        blocks = (X[lo : lo + BLOCK] for lo in range(0, len(X), BLOCK))
+        self.any_zero_ = not all(self._directed(block)[1].all() for block in blocks)
         return self
 
     @property
@@ -168,8 +210,9 @@ class Cosine(Euclidean):
             distances[zero[rows]] = 1.0
         return distances
 
-    def _center(self, X):
-        return X
+    def _directed(self, X):
+        """Rows of the direction of ``X``, and their lengths (n,), 0 for none."""
+        return _measured(X)[:2]
 
     def _columns(self, X):
         # |x - y|^2 = 2 - 2 cos on the sphere.  A coordinate of their own puts
@@ -178,10 +221,8 @@ class Cosine(Euclidean):
         return (unit, ~unit.any(axis=1, keepdims=True)) if extra else (unit,)
 
     def _query_columns(self, X):
-        X = self._center(X)
-        norms = _lengths(X)[:, None]
-        unit = X / np.where(norms == 0, 1.0, norms)
-        unit[norms[:, 0] == 0] = 0
+        X, lengths = self._directed(X)
+        unit = X / np.where(lengths == 0, 1.0, lengths)[:, None]
         return (unit, np.zeros((len(X), 1))) if self.any_zero_ else (unit,)
 
 
@@ -196,12 +237,12 @@ class Angular(Cosine):
 class Correlation(Cosine):
     """``1 -`` Pearson's correlation of x and y; a constant row is at 1 from all."""
 
-    def _center(self, X):
+    def _directed(self, X):
+        X, lengths, _ = _measured(X)
         centered = X - X.mean(axis=1, dtype=np.float64, keepdims=True)
         # Of a constant row its mean's rounding is left, which has no direction.
-        noise = _lengths(centered) <= NOISE * _lengths(X)
-        centered[noise] = 0
-        return centered
+        centered[_lengths(centered) <= NOISE * lengths] = 0
+        return centered, _lengths(centered)
 
 
 class InnerProduct(Euclidean):
@@ -211,26 +252,26 @@ class InnerProduct(Euclidean):
     negative = True
 
     def fit(self, X):
-        # Scaled by a power of two, which is exact, to lengths of at most 1.
+        # Rows are scaled by a power of two, which is exact, to lengths below 1.
         self.d_, self.shift_ = X.shape[1], None
-        self.scale_ = float(1 / _power_above(_lengths(X).max()))
+        exponents, some = _length_exponents(X)
+        self.exponent_ = -int(exponents[some].max()) if some.any() else 0
         return self
 
     def prepare_queries(self, X):
         # Queries are scaled likewise: that ranks alike, and no score is negative.
-        powers = self._powers(X)
-        queries = self._prepare(X, lambda block: (block / self._powers(block),))
-
-        def finish(scores, rows=slice(None)):
-            return scores / self.scale_ * powers[rows]
-
-        return queries, finish
+        powers, _ = _length_exponents(X)
+        queries = self._prepare(X, self._query_columns, powers)
+        return queries, partial(self._finish, powers=powers)
 
     def prepare_own(self, rows):
         return self.prepare_queries(self.restore(rows))
 
-    def _powers(self, X):
-        return _power_above(_lengths(X))[:, None]
+    def _finish(self, scores, rows=slice(None), powers=None):
+        return self._unscaled(scores, rows, powers)
+
+    def _query_columns(self, X, powers):
+        return (times_power(X, -powers[:, None]),)
 
 
 def squares(X):
@@ -238,25 +279,66 @@ def squares(X):
     return np.einsum("ij,ij->i", X, X, dtype=np.float64)
 
 
+def size_of(X):
+    """Size of the largest number of ``X``."""
+    return max(float(X.max()), -float(X.min()))
+
+
+def safe_exponent(size, safe=SAFE):
+    """The ``e`` that brings ``size * 2**e`` to [1/2, 1), or 0 if ``size`` is safe."""
+    if size == 0 or not math.isfinite(size) or safe[0] < size <= safe[1]:
+        return 0
+    return -math.frexp(size)[1]
+
+
+def times_power(X, exponents):
+    """``X * 2**exponents``: float64, but ``X`` itself where the exponent is 0."""
+    if np.ndim(exponents) == 0 and exponents == 0:
+        return X
+    if np.abs(exponents).max() <= FACTORS:  # a product takes a tenth of the time
+        return np.multiply(X, np.ldexp(1.0, exponents), dtype=np.float64)
+    return np.ldexp(X.astype(np.float64), exponents)
+
+
+def _shift(X):
+    """Means of the columns that lie far from 0, and 0 for others; None if none does."""
+    some = X[:: -(-len(X) // SAMPLE)].astype(np.float64)
+    exponent = safe_exponent(size_of(some), SQUARED)
+    some = times_power(some, exponent)
+    mean, spread = some.mean(axis=0), some.std(axis=0)
+    far = np.abs(mean) > SAFE_OFFSET * spread
+    return np.where(far, times_power(mean, -exponent), 0.0) if far.any() else None
+
+
 def _lengths(X):
     return np.sqrt(squares(X))
 
 
-def _power_above(length):
-    """The power of two in (length, 2 length], and 1 for 0."""
-    return np.exp2(np.where(length > 0, np.frexp(length)[1], 0))
+def _measured(X):
+    """Rows like ``X`` but for powers of two; their lengths, and the exponents.
 
-
-def _safe_scale(least, most, shift):
-    """Power of two that brings the numbers of the rows near 1, or 1 if they are safe.
-
-    ``least`` and ``most`` are those of the columns, before ``shift``.
+    Rows whose squared lengths float64 does not hold are brought near 1, and
+    were ``2**exponents`` as long; all others are those of ``X``.
     """
-    shift = 0.0 if shift is None else shift
-    size = max(np.abs(least - shift).max(), np.abs(most - shift).max())
-    if size == 0 or not np.isfinite(size) or SAFE_SIZES[0] < size < SAFE_SIZES[1]:
-        return 1.0
-    return float(1 / _power_above(size))
+    lengths, exponents = _lengths(X), np.zeros(len(X), np.int32)
+    if X.dtype == np.float64:
+        least, most = SQUARED
+        odd = np.flatnonzero(~((least < lengths) & (lengths < most)))
+        if len(odd):
+            exponents[odd] = np.frexp(np.abs(X[odd]).max(axis=1))[1]
+            X = X.copy()
+            X[odd] = np.ldexp(X[odd], -exponents[odd, None])
+            lengths[odd] = _lengths(X[odd])
+    return X, lengths, exponents
+
+
+def _length_exponents(X):
+    """The ``e`` (n,) with lengths in [2**(e - 1), 2**e), 0 for 0; and which are not 0.
+
+    Lengths are those of the rows of ``X``.
+    """
+    _, lengths, exponents = _measured(X)
+    return exponents + np.frexp(lengths)[1], lengths > 0
 
 
 def _refuse_negative(X):

@@ -4,18 +4,11 @@ The suite runs in three ways: as it is, with one thread (``OMP_NUM_THREADS=1``),
 and with kernels as plain Python (``NUMBA_DISABLE_JIT=1``), which shows coverage.
 """
 
-import getpass
-import hashlib
 import os
-import tempfile
-from pathlib import Path
 
-# Numba compiles a cached kernel anew when its own file changes, not when a file
-# that it calls into does: so every state of the sources has a folder of its own.
-PACKAGE = Path(__file__).parents[1] / "sklearn_jin"
-SOURCES = b"".join(path.read_bytes() for path in sorted(PACKAGE.rglob("*.py")))
-CACHES = Path(tempfile.gettempdir(), f"sklearn_jin-tests-{getpass.getuser()}")
-os.environ["NUMBA_CACHE_DIR"] = str(CACHES / hashlib.sha256(SOURCES).hexdigest()[:16])
+import kernels
+
+os.environ["NUMBA_CACHE_DIR"] = str(kernels.folder())  # before Numba is imported
 
 import hypothesis  # noqa: E402
 import indexes  # noqa: E402
@@ -32,9 +25,31 @@ hypothesis.settings.load_profile("suite")
 PLAIN = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
 
-def pytest_ignore_collect(collection_path):
-    """Look into ``tests/build``: pytest passes over folders of that name."""
-    return False if collection_path == Path(__file__).parent / "build" else None
+# Estimators, unfitted, that a test of this argument meets one by one.
+ESTIMATORS = {
+    "index": indexes.settings,
+    "shell": indexes.shells,
+    "any_metric": indexes.measured,
+    "transformer": indexes.transformers,
+    "every_transformer": indexes.every_transformer,
+    "neighbors": indexes.plain,
+}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--full", action="store_true", help="cross all settings")
+
+
+def pytest_configure(config):
+    indexes.FULL = config.getoption("--full")
+
+
+def pytest_generate_tests(metafunc):
+    for argument, make in ESTIMATORS.items():
+        if argument in metafunc.fixturenames:
+            metafunc.parametrize(
+                argument, list(make()), ids=indexes.name, indirect=True
+            )
 
 
 def pytest_collection_modifyitems(items):
@@ -43,28 +58,12 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="kernels are plain Python"))
 
 
-@pytest.fixture(params=list(indexes.settings()), ids=indexes.name)
-def index(request):
-    """Every public index, unfitted, as it is and made to index the fewest rows."""
+def estimator(request):
     return clone(request.param)
 
 
-@pytest.fixture(params=list(indexes.measured()), ids=indexes.name)
-def any_metric(request):
-    """Every public index but the transformers, unfitted, under each of its metrics."""
-    return clone(request.param)
-
-
-@pytest.fixture(params=list(indexes.transformers()), ids=indexes.name)
-def transformer(request):
-    """Every public transformer, unfitted."""
-    return clone(request.param)
-
-
-@pytest.fixture(params=list(indexes.plain()), ids=indexes.name)
-def neighbors(request):
-    """Every public index that is no transformer, unfitted, with its defaults."""
-    return clone(request.param)
+for argument, make in ESTIMATORS.items():
+    globals()[argument] = pytest.fixture(estimator, name=argument)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ BY_HAND_FOR_TRANSFORMERS = [
 ]
 
 
-@parametrize_with_checks(list(indexes.settings()))
+@parametrize_with_checks(list(indexes.checked()))
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 

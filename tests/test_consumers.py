@@ -158,8 +158,8 @@ def test_spectral_embedding(transformer, iris):
     assert abs(model.affinity_matrix_ - expected.affinity_matrix_).max() == 0
 
 
-def test_dbscan_on_a_graph_of_a_radius(index, iris):
-    graph = index.fit(iris[0]).radius_neighbors_graph(iris[0], 0.6, mode="distance")
+def test_dbscan_on_a_graph_of_a_radius(shell, iris):
+    graph = shell.fit(iris[0]).radius_neighbors_graph(iris[0], 0.6, mode="distance")
     labels = DBSCAN(0.5, metric="precomputed").fit_predict(graph)
     assert_array_equal(labels, DBSCAN(0.5).fit_predict(iris[0]))
 
@@ -200,17 +200,17 @@ def test_agglomerative_clustering(transformer, iris):
 
 
 @pytest.mark.parametrize("mode", ["connectivity", "distance"])
-def test_kneighbors_graph_takes_an_index(index, iris, mode):
+def test_kneighbors_graph_takes_an_index(shell, iris, mode):
     X, _ = iris
-    ours = kneighbors_graph(index.fit(X), 5, mode=mode)
+    ours = kneighbors_graph(shell.fit(X), 5, mode=mode)
     expected = kneighbors_graph(X, 5, mode=mode)
     assert_array_equal(ours.indices, expected.indices)
     assert_allclose(ours.data, expected.data, 1e-5, 1e-6)
 
 
-def test_radius_neighbors_graph_takes_an_index(index, iris):
+def test_radius_neighbors_graph_takes_an_index(shell, iris):
     X, _ = iris
-    ours = radius_neighbors_graph(index.fit(X), 0.5)
+    ours = radius_neighbors_graph(shell.fit(X), 0.5)
     expected = radius_neighbors_graph(X, 0.5)
     assert abs(ours - expected).nnz == 0
 
@@ -232,10 +232,10 @@ def fit_and_ask(index, X):
 
 
 @pytest.mark.parametrize("task", [encode_queries, fit_and_ask])
-def test_joblib_workers(index, digits, task):
+def test_joblib_workers(shell, digits, task):
     X, _ = digits
-    expected = index.fit(X).kneighbors(X)
-    answers = joblib.Parallel(n_jobs=2)(joblib.delayed(task)(index, X) for _ in "abc")
+    expected = shell.fit(X).kneighbors(X)
+    answers = joblib.Parallel(n_jobs=2)(joblib.delayed(task)(shell, X) for _ in "abc")
     for distances, ids in answers:
         assert_array_equal(distances, expected[0])
         assert_array_equal(ids, expected[1])
@@ -276,20 +276,20 @@ def in_steps(index):
     return hasattr(index.index_, "neighbors") or hasattr(index.index_, "cells")
 
 
-def test_callbacks_change_nothing(index, iris):
+def test_callbacks_change_nothing(shell, iris):
     pytest.importorskip("sklearn.callback")
-    expected = clone(index).fit(iris[0]).kneighbors()
+    expected = clone(shell).fit(iris[0]).kneighbors()
     for found, wanted in zip(
-        index.set_callbacks(Recorder()).fit(iris[0]).kneighbors(), expected
+        shell.set_callbacks(Recorder()).fit(iris[0]).kneighbors(), expected
     ):
         assert_array_equal(found, wanted)
 
 
-def test_a_progress_bar_is_shown(index, iris, capsys):
+def test_a_progress_bar_is_shown(shell, iris, capsys):
     callback = pytest.importorskip("sklearn.callback")
     pytest.importorskip("rich")
-    index.set_callbacks(callback.ProgressBar()).fit(iris[0])
-    assert type(index).__name__ in capsys.readouterr().out or index.index_ is None
+    shell.set_callbacks(callback.ProgressBar()).fit(iris[0])
+    assert type(shell).__name__ in capsys.readouterr().out or shell.index_ is None
 
 
 def test_a_verbose_fit_tells_how_far_it_is(index, iris, capsys):
@@ -301,6 +301,6 @@ def test_a_verbose_fit_tells_how_far_it_is(index, iris, capsys):
         assert re.search(rf"\[{name}\] (\d+) of \1 batches", told.err)
 
 
-def test_a_fit_is_silent(index, iris, capsys):
-    index.fit(iris[0]).kneighbors()
+def test_a_fit_is_silent(shell, iris, capsys):
+    shell.fit(iris[0]).kneighbors()
     assert capsys.readouterr() == ("", "")

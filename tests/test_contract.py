@@ -47,20 +47,20 @@ def rows_for(index, *args, **kwargs):
 # Shape of the answer.
 
 
-def test_distances_come_first_then_ids(index, X, Q):
-    distances, ids = index.fit(X).kneighbors(Q, 3)
+def test_distances_come_first_then_ids(shell, X, Q):
+    distances, ids = shell.fit(X).kneighbors(Q, 3)
     assert distances.shape == ids.shape == (15, 3)
     assert distances.dtype == np.float64 and ids.dtype == np.int64
     assert distances.flags.c_contiguous and ids.flags.c_contiguous
 
 
-def test_ids_come_alone_without_distances(index, X, Q):
-    alone = index.fit(X).kneighbors(Q, return_distance=False)
-    assert_array_equal(alone, index.kneighbors(Q)[1])
+def test_ids_come_alone_without_distances(shell, X, Q):
+    alone = shell.fit(X).kneighbors(Q, return_distance=False)
+    assert_array_equal(alone, shell.kneighbors(Q)[1])
 
 
-def test_own_rows_have_the_same_shape_of_answer(index, X):
-    distances, ids = index.fit(X).kneighbors(n_neighbors=3)
+def test_own_rows_have_the_same_shape_of_answer(shell, X):
+    distances, ids = shell.fit(X).kneighbors(n_neighbors=3)
     assert distances.shape == ids.shape == (60, 3)
     assert distances.dtype == np.float64 and ids.dtype == np.int64
     assert distances.flags.c_contiguous and ids.flags.c_contiguous
@@ -108,43 +108,43 @@ def test_all_other_rows_are_found(any_metric):
     assert_array_equal(np.sort(np.c_[np.arange(60), ids]), [np.arange(60)] * 60)
 
 
-def test_more_neighbours_than_rows_are_refused(index, X, Q):
+def test_more_neighbours_than_rows_are_refused(shell, X, Q):
     message = "Expected n_neighbors <= n_samples_fit, but n_neighbors = 61, "
     message += "n_samples_fit = 60, n_samples = 15"
     with pytest.raises(ValueError, match=message):
-        index.fit(X).kneighbors(Q, 61)
+        shell.fit(X).kneighbors(Q, 61)
 
 
-def test_more_neighbours_than_other_rows_are_refused(index, X):
+def test_more_neighbours_than_other_rows_are_refused(shell, X):
     message = "Expected n_neighbors < n_samples_fit, but n_neighbors = 60, "
     message += "n_samples_fit = 60, n_samples = 60"
     with pytest.raises(ValueError, match=message):
-        index.fit(X).kneighbors(n_neighbors=60)
+        shell.fit(X).kneighbors(n_neighbors=60)
 
 
 @pytest.mark.parametrize("k", [0, -3])
-def test_no_neighbours_are_refused(index, X, k):
-    index.fit(X)
+def test_no_neighbours_are_refused(shell, X, k):
+    shell.fit(X)
     with pytest.raises(ValueError, match=f"Expected n_neighbors > 0. Got {k}"):
-        index.kneighbors(X, k)
+        shell.kneighbors(X, k)
     with pytest.raises(ValueError, match=f"Expected n_neighbors > 0. Got {k}"):
-        index.set_params(n_neighbors=k).kneighbors(X)
+        shell.set_params(n_neighbors=k).kneighbors(X)
 
 
 @pytest.mark.parametrize("k", [2.0, "2", [2]])
-def test_a_number_of_neighbours_is_an_integer(index, X, k):
+def test_a_number_of_neighbours_is_an_integer(shell, X, k):
     message = f"n_neighbors does not take {type(k)} value, enter integer value"
     with pytest.raises(TypeError, match=message):
-        index.fit(X).kneighbors(X, k)
+        shell.fit(X).kneighbors(X, k)
 
 
-def test_any_integer_is_a_number_of_neighbours(index, X):
-    assert index.fit(X).kneighbors(X, np.uint8(3))[1].shape == (60, 3)
+def test_any_integer_is_a_number_of_neighbours(shell, X):
+    assert shell.fit(X).kneighbors(X, np.uint8(3))[1].shape == (60, 3)
 
 
-def test_n_neighbors_is_read_at_each_call(index, X, Q):
-    index.fit(X).set_params(n_neighbors=7)
-    assert_array_equal(index.kneighbors(Q)[1], index.kneighbors(Q, 7)[1])
+def test_n_neighbors_is_read_at_each_call(shell, X, Q):
+    shell.fit(X).set_params(n_neighbors=7)
+    assert_array_equal(shell.kneighbors(Q)[1], shell.kneighbors(Q, 7)[1])
 
 
 def test_fewer_neighbours_are_the_first_of_more(any_metric):
@@ -261,9 +261,9 @@ def test_a_single_row_is_found(any_metric):
     assert_true_distances(*answer, X, Q, any_metric.metric)
 
 
-def test_a_single_row_has_no_neighbour(index):
+def test_a_single_row_has_no_neighbour(shell):
     with pytest.raises(ValueError, match="n_neighbors = 1, n_samples_fit = 1"):
-        index.fit([[1.0, 2.0]]).kneighbors(n_neighbors=1)
+        shell.fit([[1.0, 2.0]]).kneighbors(n_neighbors=1)
 
 
 def test_two_rows_are_found(any_metric):
@@ -345,33 +345,33 @@ def test_a_fit_that_fails_leaves_the_estimator_as_it_was(index, X, Q):
         assert_array_equal(found, wanted)
 
 
-def test_a_metric_refused_leaves_the_estimator_as_it_was(index, X, Q):
-    expected = index.fit(X).kneighbors(Q)
+def test_a_metric_refused_leaves_the_estimator_as_it_was(shell, X, Q):
+    expected = shell.fit(X).kneighbors(Q)
     with pytest.raises(ValueError, match="hellinger"):
-        index.set_params(metric="hellinger").fit(X[:9, :3])
-    for found, wanted in zip(index.kneighbors(Q), expected):
+        shell.set_params(metric="hellinger").fit(X[:9, :3])
+    for found, wanted in zip(shell.kneighbors(Q), expected):
         assert_array_equal(found, wanted)
 
 
-def test_a_first_fit_that_fails_leaves_nothing(index, X):
-    before = dict(vars(index.set_params(metric="hellinger")))
+def test_a_first_fit_that_fails_leaves_nothing(shell, X):
+    before = dict(vars(shell.set_params(metric="hellinger")))
     with pytest.raises(ValueError, match="hellinger"):
-        index.fit(X)
-    assert vars(index) == before
+        shell.fit(X)
+    assert vars(shell) == before
 
 
-def test_nothing_is_answered_before_fit(index, Q):
+def test_nothing_is_answered_before_fit(shell, Q):
     for ask in (
-        index.kneighbors,
-        index.radius_neighbors,
-        index.kneighbors_graph,
+        shell.kneighbors,
+        shell.radius_neighbors,
+        shell.kneighbors_graph,
     ):
         with pytest.raises(NotFittedError):
             ask(Q)
 
 
-def test_fit_tells_what_it_saw(index, X):
-    index.set_params(metric="l2").fit(X)
-    assert (index.n_samples_fit_, index.n_features_in_) == X.shape
-    assert index.effective_metric_ == "euclidean"
-    assert index.effective_metric_params_ == {}
+def test_fit_tells_what_it_saw(shell, X):
+    shell.set_params(metric="l2").fit(X)
+    assert (shell.n_samples_fit_, shell.n_features_in_) == X.shape
+    assert shell.effective_metric_ == "euclidean"
+    assert shell.effective_metric_params_ == {}

@@ -27,33 +27,33 @@ def rows_of(graph):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("own", [True, False])
-def test_the_graph_holds_the_answer(index, X, mode, own):
-    distances, ids = index.fit(X).kneighbors(None if own else X, 4)
-    graph = index.kneighbors_graph(None if own else X, 4, mode)
+def test_the_graph_holds_the_answer(shell, X, mode, own):
+    distances, ids = shell.fit(X).kneighbors(None if own else X, 4)
+    graph = shell.kneighbors_graph(None if own else X, 4, mode)
     found, data = rows_of(graph)
     assert_array_equal(found, ids)
     assert_array_equal(data, distances if mode == "distance" else np.ones((60, 4)))
     assert graph.dtype == np.float64 and graph.shape == (60, 60)
 
 
-def test_the_graph_of_own_rows_has_no_diagonal(index, X):
-    assert not index.fit(X).kneighbors_graph().diagonal().any()
+def test_the_graph_of_own_rows_has_no_diagonal(shell, X):
+    assert not shell.fit(X).kneighbors_graph().diagonal().any()
 
 
-def test_an_unknown_mode_is_refused(index, X):
+def test_an_unknown_mode_is_refused(shell, X):
     with pytest.raises(ValueError, match=r"mode.*bogus"):
-        index.fit(X).kneighbors_graph(mode="bogus")
+        shell.fit(X).kneighbors_graph(mode="bogus")
 
 
 @pytest.mark.parametrize("space", KINDS)
-def test_the_kind_of_graph_follows_the_configuration(index, X, space):
+def test_the_kind_of_graph_follows_the_configuration(shell, X, space):
     if "sparse_interface" not in get_config():
         pytest.skip("scikit-learn before 1.9")
     with config_context(sparse_interface=space):
-        assert type(index.fit(X).kneighbors_graph()) is KINDS[space]
-        if hasattr(index, "transform"):
-            assert type(index.transform(X)) is KINDS[space]
-            assert type(index.fit_transform(X)) is KINDS[space]
+        assert type(shell.fit(X).kneighbors_graph()) is KINDS[space]
+        if hasattr(shell, "transform"):
+            assert type(shell.transform(X)) is KINDS[space]
+            assert type(shell.fit_transform(X)) is KINDS[space]
 
 
 def test_a_graph_is_of_scipys_matrices_by_default(transformer, X):
@@ -78,9 +78,9 @@ def test_connections_come_with_the_neighbours_asked_for(transformer, X, Q):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_fitted_rows_begin_with_themselves(transformer, X, mode):
-    transformer.set_params(mode=mode)
-    ids, data = rows_of(transformer.fit_transform(X))
+def test_fitted_rows_begin_with_themselves(every_transformer, X, mode):
+    every_transformer.set_params(mode=mode)
+    ids, data = rows_of(every_transformer.fit_transform(X))
     assert ids.shape == (60, 6 if mode == "distance" else 5)
     assert_array_equal(ids[:, 0], np.arange(60))
     assert_array_equal(data[:, 0], 0.0 if mode == "distance" else 1.0)
@@ -149,12 +149,12 @@ def test_more_neighbours_than_rows_are_refused(transformer, X, k):
             transformer.fit(X).transform(X)
 
 
-def test_negative_distances_are_refused(transformer, X):
+def test_negative_distances_are_refused(every_transformer, X):
     message = (
         "metric='inner_product' has negative distances|Got 'inner_product' instead"
     )
     with pytest.raises(ValueError, match=message):
-        transformer.set_params(metric="inner_product").fit(X)
+        every_transformer.set_params(metric="inner_product").fit(X)
 
 
 def test_a_metric_refused_leaves_the_estimator_as_it_was(transformer, X, Q):
@@ -170,9 +170,9 @@ def test_an_unknown_mode_of_a_transformer_is_refused(transformer, X, mode):
         transformer.set_params(mode=mode).fit(X)
 
 
-def test_every_fitted_row_names_a_feature(transformer, X):
-    names = transformer.fit(X).get_feature_names_out()
-    prefix = type(transformer).__name__.lower()
+def test_every_fitted_row_names_a_feature(every_transformer, X):
+    names = every_transformer.fit(X).get_feature_names_out()
+    prefix = type(every_transformer).__name__.lower()
     assert_array_equal(names, [f"{prefix}{i}" for i in range(60)])
 
 
@@ -190,13 +190,13 @@ def test_a_sparse_graph_is_no_table(transformer, X, library):
         transformer.set_output(transform=library).fit_transform(X)
 
 
-def test_a_transformer_answers_as_its_index_does(transformer, X, Q):
-    name = type(transformer).__name__.replace("Transformer", "Neighbors")
+def test_a_transformer_answers_as_its_index_does(every_transformer, X, Q):
+    name = type(every_transformer).__name__.replace("Transformer", "Neighbors")
     name = name.replace("KNNGraph", "Flat")  # which has no index of its own
     base = next(c for c in indexes.classes() if c.__name__ == name)
-    given = transformer.get_params(deep=False).items()
+    given = every_transformer.get_params(deep=False).items()
     params = {k: v for k, v in given if k in base().get_params()}
     for found, wanted in zip(
-        transformer.fit(X).kneighbors(Q), base(**params).fit(X).kneighbors(Q)
+        every_transformer.fit(X).kneighbors(Q), base(**params).fit(X).kneighbors(Q)
     ):
         assert_array_equal(found, wanted)

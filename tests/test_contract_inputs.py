@@ -18,64 +18,64 @@ def assert_same(answer, expected):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_the_type_of_numbers_does_not_matter(any_metric, dtype):
+def test_the_type_of_numbers_does_not_matter(shell, dtype):
     X = np.random.default_rng(0).integers(0, 9, (40, 6)).astype(dtype)
-    as_given = any_metric.fit(X).kneighbors(X[:9], 20)
-    as_float64 = any_metric.fit(X.astype(float)).kneighbors(X[:9].astype(float), 20)
+    as_given = shell.fit(X).kneighbors(X[:9], 20)
+    as_float64 = shell.fit(X.astype(float)).kneighbors(X[:9].astype(float), 20)
     assert_array_equal(as_given[1], as_float64[1])
     assert_allclose(*(answer[0] for answer in (as_given, as_float64)), 1e-6)
 
 
-def test_queries_may_be_of_another_type_than_the_rows(index):
+def test_queries_may_be_of_another_type_than_the_rows(shell):
     X = np.random.default_rng(0).integers(0, 9, (40, 6)).astype(np.uint8)
-    expected = index.fit(X).kneighbors(X.astype(float))
+    expected = shell.fit(X).kneighbors(X.astype(float))
     for dtype in DTYPES[:5]:
-        assert_same(index.kneighbors(X.astype(dtype)), expected)
+        assert_same(shell.kneighbors(X.astype(dtype)), expected)
 
 
-def test_the_order_in_memory_does_not_matter(index, X, Q):
-    expected, by_columns = index.fit(X).kneighbors(Q), np.asfortranarray
-    assert_same(index.fit(by_columns(X)).kneighbors(by_columns(Q)), expected)
-    assert_same(index.fit(np.repeat(X, 2, axis=0)[::2]).kneighbors(Q), expected)
+def test_the_order_in_memory_does_not_matter(shell, X, Q):
+    expected, by_columns = shell.fit(X).kneighbors(Q), np.asfortranarray
+    assert_same(shell.fit(by_columns(X)).kneighbors(by_columns(Q)), expected)
+    assert_same(shell.fit(np.repeat(X, 2, axis=0)[::2]).kneighbors(Q), expected)
 
 
-def test_lists_are_taken(index, X, Q):
-    expected = index.fit(X).kneighbors(Q)
-    assert_same(index.fit(X.tolist()).kneighbors(Q.tolist()), expected)
+def test_lists_are_taken(shell, X, Q):
+    expected = shell.fit(X).kneighbors(Q)
+    assert_same(shell.fit(X.tolist()).kneighbors(Q.tolist()), expected)
 
 
-def test_data_that_cannot_be_written_are_taken_and_left_alone(any_metric):
-    X = indexes.rows(metric=any_metric.metric)
+def test_data_that_cannot_be_written_are_taken_and_left_alone(shell):
+    X = indexes.rows(metric=shell.metric)
     before = X.copy()
     X.flags.writeable = False
-    any_metric.fit(X).kneighbors(X)
+    shell.fit(X).kneighbors(X)
     assert_array_equal(X, before)
 
 
-def test_data_that_change_later_do_not_change_the_index(any_metric):
-    X = np.ascontiguousarray(indexes.rows(20, 16, metric=any_metric.metric), np.float32)
+def test_data_that_change_later_do_not_change_the_index(shell):
+    X = np.ascontiguousarray(indexes.rows(20, 16, metric=shell.metric), np.float32)
     Q = X.copy()
-    expected = any_metric.fit(X).kneighbors(Q)
+    expected = shell.fit(X).kneighbors(Q)
     X[:] = 0
-    assert_same(any_metric.kneighbors(Q), expected)
+    assert_same(shell.kneighbors(Q), expected)
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_tables_are_taken(index, X, Q, library):
+def test_tables_are_taken(shell, X, Q, library):
     frames = pytest.importorskip(library)
     names = [f"x{j}" for j in range(8)]
     table, queries = (frames.DataFrame(dict(zip(names, part.T))) for part in (X, Q))
-    expected = index.fit(X).kneighbors(Q)
-    assert_same(index.fit(table).kneighbors(queries), expected)
-    assert_array_equal(index.feature_names_in_, names)
+    expected = shell.fit(X).kneighbors(Q)
+    assert_same(shell.fit(table).kneighbors(queries), expected)
+    assert_array_equal(shell.feature_names_in_, names)
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_tables_of_other_columns_are_refused(index, X, library):
+def test_tables_of_other_columns_are_refused(shell, X, library):
     frames = pytest.importorskip(library)
-    index.fit(frames.DataFrame({"a": X[:, 0], "b": X[:, 1]}))
+    shell.fit(frames.DataFrame({"a": X[:, 0], "b": X[:, 1]}))
     with pytest.raises(ValueError, match="feature names should match"):
-        index.kneighbors(frames.DataFrame({"a": X[:, 0], "c": X[:, 1]}))
+        shell.kneighbors(frames.DataFrame({"a": X[:, 0], "c": X[:, 1]}))
 
 
 def objects():
@@ -105,47 +105,47 @@ BAD = {
 
 
 @pytest.mark.parametrize("X, message", BAD.values(), ids=BAD)
-def test_rows_that_are_no_numbers_are_refused(index, X, message):
+def test_rows_that_are_no_numbers_are_refused(shell, X, message):
     with pytest.raises((ValueError, TypeError), match=message):
-        index.fit(X)
+        shell.fit(X)
 
 
 @pytest.mark.parametrize("Q, message", BAD.values(), ids=BAD)
-def test_queries_that_are_no_numbers_are_refused(index, X, Q, message):
+def test_queries_that_are_no_numbers_are_refused(shell, X, Q, message):
     if Q.shape[-1] == 0:
         message = "X has 0 features|0 feature"
-    index.fit(X)
-    for encode_queries in (index.kneighbors, index.radius_neighbors):
+    shell.fit(X)
+    for encode_queries in (shell.kneighbors, shell.radius_neighbors):
         with pytest.raises((ValueError, TypeError), match=message):
             encode_queries(Q)
 
 
-def test_queries_of_another_width_are_refused(index, X, Q):
-    name = type(index).__name__
+def test_queries_of_another_width_are_refused(shell, X, Q):
+    name = type(shell).__name__
     message = f"X has 7 features, but {name} is expecting 8 features as input"
-    index.fit(X)
-    for encode_queries in (index.kneighbors, index.radius_neighbors):
+    shell.fit(X)
+    for encode_queries in (shell.kneighbors, shell.radius_neighbors):
         with pytest.raises(ValueError, match=message):
             encode_queries(Q[:, :7])
 
 
 @pytest.mark.parametrize("format", ["csr_matrix", "csr_array", "coo_matrix"])
-def test_sparse_rows_are_refused_with_a_way_out(index, X, format):
+def test_sparse_rows_are_refused_with_a_way_out(shell, X, format):
     rows = getattr(sparse, format)(X)
-    message = f"X is sparse, which {type(index).__name__} does not take.*toarray.*SVD"
+    message = f"X is sparse, which {type(shell).__name__} does not take.*toarray.*SVD"
     with pytest.raises(TypeError, match=message):
-        index.fit(rows)
+        shell.fit(rows)
     with pytest.raises(TypeError, match=message):
-        index.fit(X).kneighbors(rows)
+        shell.fit(X).kneighbors(rows)
 
 
-def test_negative_numbers_are_refused_by_hellinger(index, X):
-    index.set_params(metric="hellinger")
+def test_negative_numbers_are_refused_by_hellinger(shell, X):
+    shell.set_params(metric="hellinger")
     message = rf"X holds {X.min():.6g}, but metric='hellinger' takes no negative"
     with pytest.raises(ValueError, match=message):
-        index.fit(X)
+        shell.fit(X)
     with pytest.raises(ValueError, match=message):
-        index.fit(np.abs(X)).kneighbors(X)
+        shell.fit(np.abs(X)).kneighbors(X)
 
 
 BAD_PARAMS = {
@@ -169,15 +169,15 @@ BAD_PARAMS = {
 
 
 @pytest.mark.parametrize("params, error, message", BAD_PARAMS.values(), ids=BAD_PARAMS)
-def test_bad_parameters_are_refused_by_fit(index, X, params, error, message):
+def test_bad_parameters_are_refused_by_fit(shell, X, params, error, message):
     with pytest.raises(error, match=message):
-        index.set_params(**params).fit(X)
+        shell.set_params(**params).fit(X)
 
 
-def test_an_unknown_metric_is_answered_with_all_that_are_known(index, X):
+def test_an_unknown_metric_is_answered_with_all_that_are_known(shell, X):
     with pytest.raises(InvalidParameterError) as caught:
-        index.set_params(metric="bogus").fit(X)
-    assert all(name in str(caught.value) for name in indexes.metrics(index))
+        shell.set_params(metric="bogus").fit(X)
+    assert all(name in str(caught.value) for name in indexes.metrics(shell))
 
 
 @pytest.mark.parametrize(
@@ -191,15 +191,15 @@ def test_an_unknown_metric_is_answered_with_all_that_are_known(index, X):
         ({"metric_params": {}}, "euclidean"),
     ],
 )
-def test_other_names_of_a_metric_are_that_metric(index, X, alias, name):
-    expected = indexes.under(index, name).fit(X).kneighbors()
+def test_other_names_of_a_metric_are_that_metric(shell, X, alias, name):
+    expected = indexes.under(shell, name).fit(X).kneighbors()
     params = {"metric": "minkowski", "p": 2, **alias}
-    assert_same(index.set_params(**params).fit(X).kneighbors(), expected)
-    assert index.effective_metric_ == name
+    assert_same(shell.set_params(**params).fit(X).kneighbors(), expected)
+    assert shell.effective_metric_ == name
 
 
-def test_messages_have_no_line_breaks_or_doubled_spaces(index, X):
+def test_messages_have_no_line_breaks_or_doubled_spaces(shell, X):
     for bad in (with_value(1e300), sparse.csr_matrix(X)):
         with pytest.raises((ValueError, TypeError)) as caught:
-            index.fit(bad)
+            shell.fit(bad)
         assert not re.search(r"\n|  ", str(caught.value))

@@ -62,15 +62,15 @@ def test_no_copy_of_a_row_is_its_own_neighbour(index):
         assert_array_equal(np.sort(ids[q]), np.delete(np.arange(40), q))
 
 
-def test_an_empty_ball_is_an_empty_row(index):
-    distances, ids = index.fit(LINE).radius_neighbors([[99.0], [0.5]], 0.25)
+def test_an_empty_ball_is_an_empty_row(shell):
+    distances, ids = shell.fit(LINE).radius_neighbors([[99.0], [0.5]], 0.25)
     for q in (0, 1):
         assert distances[q].shape == ids[q].shape == (0,)
         assert distances[q].dtype == np.float64 and ids[q].dtype == np.int64
 
 
-def test_rows_are_objects_even_where_all_are_of_one_length(index):
-    distances, ids = index.fit(LINE).radius_neighbors([[3.0], [4.0]], 1)
+def test_rows_are_objects_even_where_all_are_of_one_length(shell):
+    distances, ids = shell.fit(LINE).radius_neighbors([[3.0], [4.0]], 1)
     assert distances.shape == ids.shape == (2,)
     assert distances.dtype == ids.dtype == object
 
@@ -81,9 +81,9 @@ def test_a_ball_round_everything_holds_everything(any_metric):
     assert_array_equal(np.sort(np.stack(ids)), [np.arange(60)] * 3)
 
 
-def test_the_radius_is_read_at_each_call(index):
-    index.fit(LINE).set_params(radius=3.5)
-    assert len(index.radius_neighbors([[9.0]])[1][0]) == 7
+def test_the_radius_is_read_at_each_call(shell):
+    shell.fit(LINE).set_params(radius=3.5)
+    assert len(shell.radius_neighbors([[9.0]])[1][0]) == 7
 
 
 def test_a_radius_below_zero_is_one_for_inner_products(neighbors):
@@ -91,22 +91,22 @@ def test_a_radius_below_zero_is_one_for_inner_products(neighbors):
     assert_array_equal(neighbors.radius_neighbors([[2.0]], -36)[1][0], [19, 18])
 
 
-def test_ids_come_alone_without_distances(index):
-    index.fit(LINE)
-    alone = index.radius_neighbors([[3.0], [9.5]], 1, return_distance=False)
-    for row, expected in zip(alone, index.radius_neighbors([[3.0], [9.5]], 1)[1]):
+def test_ids_come_alone_without_distances(shell):
+    shell.fit(LINE)
+    alone = shell.radius_neighbors([[3.0], [9.5]], 1, return_distance=False)
+    for row, expected in zip(alone, shell.radius_neighbors([[3.0], [9.5]], 1)[1]):
         assert_array_equal(row, expected)
 
 
-def test_sorting_needs_distances(index):
+def test_sorting_needs_distances(shell):
     with pytest.raises(ValueError, match="return_distance must be True"):
-        index.fit(LINE).radius_neighbors(LINE, return_distance=False, sort_results=True)
+        shell.fit(LINE).radius_neighbors(LINE, return_distance=False, sort_results=True)
 
 
 @pytest.mark.parametrize("radius", ["far", np.nan, [1.0]])
-def test_a_radius_is_a_number(index, radius):
+def test_a_radius_is_a_number(shell, radius):
     with pytest.raises(ValueError, match=r"radius=\[?'?(far|nan|1.0).* a number"):
-        index.fit(LINE).radius_neighbors(LINE, radius)
+        shell.fit(LINE).radius_neighbors(LINE, radius)
 
 
 def test_a_ball_does_not_depend_on_the_batch(any_metric):
@@ -132,26 +132,26 @@ def test_rows_of_zeros_are_found(any_metric):
 
 
 @pytest.mark.parametrize("mode", ["connectivity", "distance"])
-def test_the_graph_of_a_radius_holds_what_is_within(index, mode):
-    graph = index.fit(LINE).radius_neighbors_graph([[3.0], [99.0]], 1.5, mode)
+def test_the_graph_of_a_radius_holds_what_is_within(shell, mode):
+    graph = shell.fit(LINE).radius_neighbors_graph([[3.0], [99.0]], 1.5, mode)
     expected = {"connectivity": [1, 1, 1], "distance": [1, 0, 1]}[mode]
     assert graph.format == "csr" and graph.shape == (2, 20)
     assert_array_equal(graph.toarray()[0, 2:5], expected)
     assert_array_equal(graph.indptr, [0, 3, 3])
 
 
-def test_the_graph_of_own_rows_has_no_diagonal(index):
-    graph = index.fit(LINE).radius_neighbors_graph(radius=1)
+def test_the_graph_of_own_rows_has_no_diagonal(shell):
+    graph = shell.fit(LINE).radius_neighbors_graph(radius=1)
     expected = np.eye(20, k=1) + np.eye(20, k=-1)
     assert_array_equal(graph.toarray(), expected)
 
 
 @pytest.mark.parametrize("kind", ["spmatrix", "sparray"])
-def test_the_kind_of_graph_follows_the_configuration(index, kind):
+def test_the_kind_of_graph_follows_the_configuration(shell, kind):
     from sklearn import get_config
 
     if "sparse_interface" not in get_config():
         pytest.skip("scikit-learn before 1.9")
     wanted = sparse.csr_matrix if kind == "spmatrix" else sparse.csr_array
     with config_context(sparse_interface=kind):
-        assert type(index.fit(LINE).radius_neighbors_graph(radius=1)) is wanted
+        assert type(shell.fit(LINE).radius_neighbors_graph(radius=1)) is wanted

@@ -87,8 +87,8 @@ def test_a_deep_copy_stands_alone(index, X, Q):
     assert_same(twin.kneighbors(Q), expected)
 
 
-def test_a_clone_is_not_fitted(index, X):
-    assert not hasattr(clone(index.fit(X)), "n_samples_fit_")
+def test_a_clone_is_not_fitted(shell, X):
+    assert not hasattr(clone(shell.fit(X)), "n_samples_fit_")
 
 
 def test_arrays_mapped_from_a_file_answer_alike(any_metric, tmp_path):
@@ -108,20 +108,20 @@ def test_copies_are_served_by_the_same_kernels(index, X, tmp_path):
             assert typeof(getattr(twin, part)) == typeof(getattr(index, part))
 
 
-def test_a_pickle_of_another_version_warns(index, X):
-    written = index.fit(X).__getstate__()
+def test_a_pickle_of_another_version_warns(shell, X):
+    written = shell.fit(X).__getstate__()
     written["_sklearn_jin_version"] = "0.0.0"
     with pytest.warns(
         UserWarning, match=r"was pickled by sklearn-jin 0\.0\.0, this is"
     ):
-        clone(index).__setstate__(written)
+        clone(shell).__setstate__(written)
 
 
-def test_a_pickle_of_this_version_does_not_warn(index, X):
-    index.fit(X)
+def test_a_pickle_of_this_version_does_not_warn(shell, X):
+    shell.fit(X)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        pickle.loads(pickle.dumps(index))
+        pickle.loads(pickle.dumps(shell))
 
 
 # Threads and chance.
@@ -168,9 +168,9 @@ def test_a_seed_makes_an_index_repeatable(any_metric):
     assert state(clone(any_metric).fit(X)) == state(any_metric.fit(X))
 
 
-def test_a_generator_is_as_good_as_a_seed(index, X):
-    seeded = clone(index).set_params(random_state=7).fit(X)
-    drawn = index.set_params(random_state=np.random.RandomState(7)).fit(X)
+def test_a_generator_is_as_good_as_a_seed(shell, X):
+    seeded = clone(shell).set_params(random_state=7).fit(X)
+    drawn = shell.set_params(random_state=np.random.RandomState(7)).fit(X)
     assert_same(drawn.kneighbors(), seeded.kneighbors())
 
 

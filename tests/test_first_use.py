@@ -7,7 +7,7 @@ from pathlib import Path
 import indexes
 import pytest
 from child import python
-from conftest import PACKAGE
+from kernels import PACKAGE
 
 import sklearn_jin
 

@@ -3,13 +3,13 @@
 import ast
 
 import pytest
-from conftest import PACKAGE
+from kernels import PACKAGE
 
 FLOORS = [
     ["_jit", "_memory", "_simd", "_threads", "_compat", "_version", "metrics"],
     ["points"],
     ["search"],
-    ["build"],
+    ["construction"],
     ["neighbors", "quantizers", "lid", "_warmup"],
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}

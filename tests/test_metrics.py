@@ -3,12 +3,16 @@
 Scores are computed here from the prepared rows, so that no kernel is in play.
 """
 
+import warnings
+
 import indexes
 import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 
+from sklearn_jin import FlatNeighbors, HNSWNeighbors, ScalarQuantizer
 from sklearn_jin.metrics import METRICS, effective_metric
 
 # Rows are kept as float32: the difference of two is known to 2**-24 of their
@@ -94,11 +98,105 @@ def test_a_row_of_zeros_is_far_from_every_row(name, far):
     assert_allclose(ask(name, X, X[:1]), np.full((1, 5), far), 1e-15)
 
 
-@pytest.mark.parametrize("name, far", [("cosine", 1), ("angular", 0.5)])
-def test_a_row_too_small_to_have_a_length_is_one_of_zeros(name, far):
-    X = np.vstack([np.full((1, 3), 1e-200), np.eye(3)])
-    assert_allclose(ask(name, X, X)[0], np.full(4, far), 1e-6)
-    assert_allclose(ask(name, X, X)[:, 0], np.full(4, far), 1e-6)
+@pytest.mark.parametrize("size", [5e-324, 1e-310, 1e-200, 1e-160, 1e160, 1e300])
+@pytest.mark.parametrize("name", ["cosine", "angular", "correlation", "inner_product"])
+def test_rows_whose_squared_length_no_float_holds_have_a_direction(name, size):
+    whole = np.random.default_rng(0).integers(1, 50, (9, 4)).astype(float)
+    sized = np.where(np.arange(9)[:, None] % 2, whole, size * whole)
+    if name == "inner_product":
+        sized, whole = size * whole, naive.distances(whole, whole, name)
+        small = ask(name, sized, np.eye(4))
+        assert_allclose(small, -sized.T, 1e-6, 5e-324)
+        return
+    expected = naive.distances(whole, whole, name)
+    assert_allclose(ask(name, sized, sized), expected, 1e-5, 1e-6)
+    assert_allclose(ask_own(name, sized), expected, 1e-5, 1e-6)
+
+
+ROWS = [1e-310, 1e-40, 1e-30, 1.0, 1e14, 1e30]
+FAR = [None, 1e9, 1e20, 1e25, 1e38]
+SIZED = ["euclidean", "sqeuclidean", "manhattan", "chebyshev", "hellinger"]
+
+
+def sized_rows(n, d, size, seed, name="euclidean"):
+    """Rows of numbers of about ``size``, float32 where that has it."""
+    X = size * indexes.rows(n, d, seed, name) / 4
+    return X if size < 1e-300 else X.astype(np.float32)
+
+
+def expected_of(X, Q, name):
+    """The oracle, on numbers that are brought near 1 for each query."""
+    degree = {"sqeuclidean": 2, "hellinger": 0.5}.get(name, 1)
+    found = []
+    for q in Q:
+        e = -2 * (int(np.frexp(max(np.abs(X).max(), np.abs(q).max()))[1]) // 2)
+        pair = [np.ldexp(part.astype(np.float64), e) for part in (X, q[None])]
+        found.append(np.ldexp(naive.distances(*pair, name)[0], int(-degree * e)))
+    return np.array(found)
+
+
+@pytest.mark.parametrize("size", ROWS)
+@pytest.mark.parametrize("far", FAR)
+@pytest.mark.parametrize("name", SIZED)
+def test_rows_and_far_queries_of_any_size(name, size, far):
+    X, Q = sized_rows(20, 5, size, 0, name), sized_rows(6, 5, far or size, 1, name)
+    Q = np.vstack([Q, sized_rows(3, 5, size, 2, name)])  # and some that are not far
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = ask(name, X, Q)
+    expected = expected_of(X, Q, name)
+    smallest = 5e-324 * 4  # what is lost where float64 itself has few digits
+    atol = ROUNDING * expected.max(axis=1, keepdims=True) + smallest
+    assert (np.abs(found - expected) <= atol + 1e-6 * expected).all()
+    if size == 1.0 and far:  # of the queries that are not far nothing is lost
+        assert_array_equal(found[6:], ask(name, X, Q[6:]))
+
+
+@pytest.mark.parametrize("far", FAR[1:])
+@pytest.mark.parametrize("name", SIZED)
+def test_prepared_queries_have_squares_that_float32_holds(name, far):
+    X, Q = sized_rows(20, 5, 1e-30, 0, name), sized_rows(6, 5, far, 1, name)
+    queries, _ = METRICS[name]().fit(X).prepare_queries(Q)
+    assert np.square(queries).sum(axis=1).max() < 2.0**121
+
+
+@pytest.mark.parametrize("name", SIZED)
+@pytest.mark.parametrize("scale", [2.0**-7, 1.0, 255.0])
+def test_ordinary_numbers_are_kept_as_they_are(name, scale):
+    X = np.abs(np.random.default_rng(0).uniform(-1, 1, (20, 5)) * scale)
+    rows = METRICS[name]().fit(X).rows(X)[:, :5]
+    kept = np.sqrt(X) if name == "hellinger" else X
+    assert_array_equal(rows, kept.astype(np.float32))
+
+
+def indexes_of_codes():
+    yield FlatNeighbors(n_jobs=1)
+    for store_vectors in ("int8", "float16", False):
+        yield HNSWNeighbors(
+            quantizer=ScalarQuantizer(8),
+            store_vectors=store_vectors,
+            exact_threshold=0,
+            random_state=0,
+            n_jobs=1,
+        )
+
+
+@pytest.mark.parametrize("size", ROWS)
+@pytest.mark.parametrize("far", FAR)
+@pytest.mark.parametrize("index", list(indexes_of_codes()), ids=str)
+def test_an_index_answers_far_queries_whatever_the_size_of_its_rows(index, size, far):
+    X, Q = sized_rows(60, 6, size, 0), sized_rows(12, 6, far or size, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        distances, ids = clone(index).fit(X).kneighbors(Q, n_neighbors=3)
+    expected = expected_of(X, Q, "euclidean")
+    spread = np.abs(X).max().astype(np.float64)  # codes err by a share of it
+    error = {"int8": 0.02, False: 0.02, "float16": 1e-3}.get(index.store_vectors, 1e-6)
+    own = np.take_along_axis(expected, ids, axis=1)
+    assert (np.abs(distances - own) <= error * spread + 1e-6 * own).all()
+    best = np.sort(expected, axis=1)[:, :3]
+    if index.store_vectors is True:
+        assert (np.abs(distances - best) <= 1e-6 * best + 2e-323).all()
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, 0.1, 1e6, 1 / 3])

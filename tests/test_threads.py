@@ -99,9 +99,18 @@ def test_many_callers_share_the_pool():
 # count_threads
 
 
-@pytest.mark.parametrize("n", [1, 2, 7])
+@pytest.mark.parametrize("n", [1, 2, 7, np.int64(2), np.uint8(3)])
 def test_an_integer_is_a_number_of_threads(n):
-    assert count_threads(n) == n
+    assert count_threads(n) == n and type(count_threads(n)) is int
+
+
+@pytest.mark.parametrize("make", [FlatNeighbors, HNSWNeighbors])
+def test_an_index_takes_any_integer_for_a_number_of_threads(make):
+    X = np.random.default_rng(0).random((200, 6))
+    assert_array_equal(
+        make(n_jobs=np.int64(2)).fit(X).kneighbors()[1],
+        make(n_jobs=2).fit(X).kneighbors()[1],
+    )
 
 
 def test_negative_numbers_count_from_all_cores():

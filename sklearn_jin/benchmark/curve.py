@@ -203,14 +203,16 @@ def _point(name, setting, index, build_s, line_s, judge, repeats):
 
 def _scores(truth, queries, ids):
     """Exact scores of the points ``ids``, ascending; infinite for a repeated one."""
-    from sklearn_jin.search.rerank import refine
+    from sklearn_jin.search.scan import score_all
 
-    prepared, _ = truth._ask(queries)
-    scores, kept = np.empty(ids.shape), np.empty(ids.shape, np.int64)
-    rows, estimates = np.arange(len(ids)), np.zeros(ids.shape, np.float32)
-    refine(truth.points_, prepared, rows, ids, estimates, np.inf, scores, kept)
-    scores[:, 1:][kept[:, 1:] == kept[:, :-1]] = np.inf
-    return scores
+    prepared, _ = truth._prepare(queries)
+    ids = np.sort(ids.astype(np.int32), axis=1)
+    scores = np.empty(ids.shape)
+    for q in range(len(ids)):
+        score_all(truth.index_.points, prepared, q, ids[q], scores[q])
+    scores[ids < 0] = np.inf
+    scores[:, 1:][ids[:, 1:] == ids[:, :-1]] = np.inf
+    return np.sort(scores, axis=1)
 
 
 def _ids(index, queries, k):

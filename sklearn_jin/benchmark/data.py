@@ -98,9 +98,7 @@ def _read_hdf5(path):
     try:
         import h5py
     except ImportError as error:
-        raise ValueError(
-            f"{str(path)!r} needs h5py: pip install 'sklearn-jin[data]'"
-        ) from error
+        raise ValueError(f"{str(path)!r} needs h5py: pip install h5py") from error
     with h5py.File(path, "r") as file:
         metric = ANN_BENCHMARKS_METRICS.get(file.attrs.get("distance"))
         return file["train"][:], file["test"][:], metric

@@ -44,11 +44,11 @@ def lines_read(index, hops, scores, exact):
     A row of neighbours for every hop, a code or a row for every score, and a
     row for each of the candidates that are scored exactly.
     """
-    codes = index.points_ if index.codes_ is None else index.codes_
+    _, points, codes, route, _ = index.index_
     return (
-        hops * lines_of(index.index_.neighbors)
-        + scores * lines_of(codes[0])
-        + exact * lines_of(index.points_[0])
+        hops * lines_of(route.neighbors)
+        + scores * lines_of((codes or points)[0])
+        + exact * lines_of(points[0])
     )
 
 

@@ -1,6 +1,6 @@
 """Other libraries behind the few methods that measuring needs.
 
-Install them with ``pip install 'sklearn-jin[bench]'``.  Each is used as its
+Install them with ``pip install '.[bench]'`` in a clone.  Each is used as its
 own documentation says, with batches of queries and all that it offers to be
 fast; recall is judged by the ids that it returns.
 """

@@ -9,7 +9,7 @@ import numpy as np
 
 from sklearn_jin._memory import frozen
 from sklearn_jin.metrics import BLOCK
-from sklearn_jin.search.layers import Copies
+from sklearn_jin.search.index import Copies
 
 SEED = 0  # of the numbers that rows are hashed by: they decide nothing else
 

@@ -1,15 +1,50 @@
 """Dual-branch HNSW: rows by local dimension, in two hierarchies over one layer."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from sklearn_jin._memory import frozen
-from sklearn_jin.construction.grow import Plan, grow, layer_sizes
+from sklearn_jin.construction.grow import grow
+from sklearn_jin.construction.knn import own_neighbors
+from sklearn_jin.construction.lid import dimensions, log_sums
+from sklearn_jin.construction.plan import Plan, layer_sizes
 from sklearn_jin.points import subset
+from sklearn_jin.points.rows import RowsL2
 from sklearn_jin.search.branches import Branches
 from sklearn_jin.search.layers import Layers
 
 LISTED = 20  # neighbours that the local dimension is estimated from
 LID_RECALL = 0.95  # of these
+
+
+def local_dimensions(points, rng, n_threads):
+    """Local dimension of every row, and the mean score of a neighbour.
+
+    Dimensions are those of Euclidean distances between prepared rows; the mean is -1
+    where scores are others, of which bridges know nothing.
+    """
+    n = len(points.X)
+    k = min(LISTED, n - 1)
+    if k < 1:
+        return np.full(n, np.nan), -1.0
+    rows = RowsL2(points.X)
+    scores, _ = own_neighbors(rows, k, LID_RECALL, rng, n_threads)
+    distances = np.sqrt(scores)
+    squared = isinstance(points, RowsL2)  # else there are no bridges
+    radius = float(distances.mean() ** 2) if squared else -1.0
+    return dimensions(*log_sums(distances)), radius
+
+
+def order_by_dimension(lid, rng):
+    """Rows by descending dimension, equal ones as drawn; and their ranks in (0, 1]."""
+    n = len(lid)
+    drawn = rng.permutation(n).astype(np.int32)
+    # A row without a dimension, as are copies, comes last.
+    order = drawn[np.argsort(-np.nan_to_num(lid[drawn]), kind="stable")]
+    ranks = np.empty(n)
+    ranks[order] = np.arange(n, 0, -1) / n
+    return order, ranks
 
 
 def share_out(order, sizes):
@@ -53,18 +88,22 @@ def _stacked(*parts):
     )
 
 
-def join(layers, points, order, ranks, threshold, radius, plan, rng, n_threads):
-    """Two branches over the lowest of ``layers``.
+class Bridges(NamedTuple):
+    """From which rows bridges lead down, and for which queries."""
 
-    ``ranks`` in (0, 1] are those of the rows by local dimension; from a node whose
-    own is ``threshold`` or more, and whose score is ``radius`` or less, a bridge leads
-    down at once.
-    """
+    ranks: np.ndarray  # (n,) in (0, 1], of the rows by local dimension
+    threshold: float  # a row has a bridge if its rank is as high,
+    radius: float  # and a query takes it if its score is as low
+
+
+def join(layers, points, order, bridges, plan, rng, n_threads):
+    """Two branches over the lowest of ``layers``, of rows in descending ``order``."""
     if len(firsts := layers.copies.firsts):  # copies are in no upper layer
         order = order[firsts[order] == order]
-    branches, bridges = [], []
+    branches, starts = [], []
     for members, sizes in share_out(order, layer_sizes(len(order), plan.M)):
         branches.append(branch(points, members, sizes, plan, rng, n_threads))
-        bridges.append(frozen(ranks[members] >= threshold))
-    limit = frozen(np.array([radius], np.float32))
-    return Branches(layers.neighbors, *branches, *bridges, limit, layers.copies)
+        starts.append(frozen(bridges.ranks[members] >= bridges.threshold))
+    limit = frozen(np.array([bridges.radius], np.float32))
+    entry = layers.members[:1]
+    return Branches(layers.neighbors, *branches, *starts, limit, entry, layers.copies)

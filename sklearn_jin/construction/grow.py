@@ -8,7 +8,6 @@ random state alone, and not on the number of threads (as in ParlayANN).
 
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
@@ -20,109 +19,42 @@ from sklearn_jin.construction.link import (
     bound_degrees,
     connect,
     edges,
+    lift_in_degrees,
     merge,
 )
 from sklearn_jin.construction.lists import neighbor_lists
+from sklearn_jin.construction.plan import (
+    batch_stops,
+    fixed,
+    layer_sizes,
+    narrowed,
+    shortened,
+)
 from sklearn_jin.construction.prune import prune_rows
 from sklearn_jin.metrics import BLOCK, squares
-from sklearn_jin.points import spaces, subset
+from sklearn_jin.points import encode_queries, insertion_order, spaces, subset
 from sklearn_jin.points.rows import RowsL2
-from sklearn_jin.search.layers import NO_COPIES, NO_END, Layers, revisit, visit
+from sklearn_jin.search.index import NO_COPIES
+from sklearn_jin.search.layers import Layers, Walks, revisit, visit
+from sklearn_jin.search.trial import spread
 
-BATCH_SHARE = 50  # a batch holds at most one 50th of the rows: larger ones cost recall
-MIN_BATCH = 32
 NO_EDGES = np.empty(0, np.int32), np.empty(0, np.int32)
 CHUNK = 256  # rows a thread links at a time
 LISTED = 24  # near neighbours that cells and products tell of
 FIRST = 16  # of these are edges at first; and as many are made back
 FAR = 8  # inserted rows that are proposed besides: they lead to other clusters
-LANDMARKS = 256  # of a flat graph
 FEW = 2  # rows that are inserted though others are not, by ``n`` over the width
+IN_SHARE = 4  # as many edges as this share of its places lead to every node
 FAR_SHARE = 4  # of the places of inserted nodes are for edges made by insertion
-SHARE = 1 / 3  # of a beam that starts where it is to end
+SPREAD_ROWS = 256  # rows whose neighbours tell how scores grow
+LEAST_ROWS = 1000  # of fewer they would tell little, and every beam is wide
 STEPS = 10  # of progress, of the lists and of every pass over all nodes
-
-
-class Plan(NamedTuple):
-    """What a published algorithm asks of its graph."""
-
-    width: int  # most edges of a node
-    beam: tuple  # width, near and reach of the walks that propose edges
-    alphas: tuple  # alpha of every time that nodes look for edges, on squared distances
-    sizes: tuple = ()  # nodes of the upper layers, the top first
-    M: int = 2  # most edges of a node there
-    is_flat: bool = False  # the upper layer is no graph but a list of landmarks
 
 
 @contextmanager
 def silent(n_steps):
     """Progress that nobody watches."""
     yield lambda: None
-
-
-def fixed(ef):
-    """A beam of width ``ef``, which proposes the ``ef`` nearest met."""
-    return ef, 1, NO_END
-
-
-def met(ef):
-    """A beam that is ``ef`` wide and proposes all that were ever in it.
-
-    These are four times as many at most: the nodes that were expanded, which
-    RobustPrune is to choose from, and some that were not.
-    """
-    return 4 * ef, ef, np.float32(1)
-
-
-def narrowed(beam, most):
-    """``beam``, not wider than ``most``."""
-    ef, near, reach = beam
-    return min(ef, most), min(near, most), reach
-
-
-def shortened(beam, width):
-    """``beam`` for walks to ``width`` edges that start where they are to end.
-
-    A third of the width is enough, if that is twice the edges; and a place more, for
-    the node itself.
-    """
-    ef, near, reach = beam
-    share = min(1, max(SHARE, 2 * width / ef))
-    return int(share * ef) + 1, max(1, int(share * near)), reach
-
-
-def layer_sizes(n, M):
-    """Numbers of nodes of the upper layers, the top first: each 1 / (2 M) of the next.
-
-    The paper draws levels so that the expected sizes fall by the factor
-    ``1 / M``; a beam of ten or more on the lowest layer needs no closer entry.
-    """
-    sizes = []
-    while n // (2 * M) > 1:
-        n //= 2 * M
-        sizes.append(n)
-    return tuple(sizes[::-1])
-
-
-def flat(n, width, beam, alphas):
-    """The plan of a graph of one layer, and of a list of landmarks to start from.
-
-    One scan of these is as quick as a few hops.  From the first alone, the medoid, a
-    walk would not find its way to another cluster: on 100 of them in 64 dimensions
-    recall@10 of a Vamana graph was .28.
-    """
-    n_landmarks = min(LANDMARKS, n // 4)
-    sizes = (n_landmarks,) if n_landmarks > 1 else ()
-    return Plan(width, beam, alphas, sizes, max(1, n_landmarks - 1), True)
-
-
-def batch_stops(n, sizes):
-    """Where insertion pauses to link: after 1, 2, 4, ... rows, and at every size."""
-    most, stops = max(n // BATCH_SHARE, MIN_BATCH), [1]
-    while stops[-1] < n:
-        lo = stops[-1]
-        stops.append(min(2 * lo, lo + most, *(s for s in (*sizes, n) if s > lo)))
-    return stops
 
 
 def entry_first(points, order):
@@ -139,6 +71,27 @@ def entry_first(points, order):
         gaps[lo : lo + BLOCK] = squares(X[lo : lo + BLOCK] - mean)
     entry = gaps.argmin()
     return np.concatenate([[entry], order[order != entry]]).astype(np.int32)
+
+
+def draw_order(points, plan, rng):
+    """Rows in the order of insertion; the first is the entry of the graph."""
+    order = rng.permutation(len(points.X)).astype(np.int32)
+    order = insertion_order(points, order)
+    return entry_first(points, order) if plan.is_flat else order
+
+
+def learn_spread(graph, points, searched, rng, n_threads):
+    """How scores grow with rank around some rows; empty where rows are few.
+
+    ``searched`` are the points that walks are on: see
+    :func:`sklearn_jin.search.trial.spread`.
+    """
+    n = len(points.X)
+    if n < LEAST_ROWS:
+        return np.empty(0)
+    some = np.sort(rng.choice(n, min(n, SPREAD_ROWS), replace=False))
+    encoded = frozen(encode_queries(searched, points.X[some]))
+    return spread(graph, searched, encoded, n_threads)
 
 
 def _stops(n, plan, partition):
@@ -218,6 +171,8 @@ def _grow_spaces(points, order, plan, rng, n_threads, partition, progress):
             for kind, *way in zip(kinds, plans, ways)
         ]
     neighbors = graphs[0].neighbors
+    if len(graphs) == 1:  # of inner products it is the long rows that are looked for
+        lift_in_degrees(neighbors, plan.width // IN_SHARE)
     for other in graphs[1:]:
         neighbors = merge(neighbors, other.neighbors)
     return graphs[0]._replace(neighbors=neighbors), connect(neighbors, order[0])
@@ -313,9 +268,10 @@ def _partition(points, graph, layers, inserted, plan, rng, n_threads, step):
             scores = np.hstack([scores, gaps[chunk]])
             choose(chunk, scores, np.hstack([ids, farther]))
 
-        visit(layers, points, points.X, part, FAR, fixed(FAR), n_threads, note)
-        walks = first, points, points.X, part
-        revisit(*walks, beam[0], beam, n_threads, choose_of_both)
+        descents = Walks(points, points.X, FAR, fixed(FAR), n_threads)
+        visit(layers, descents, part, note)
+        walks = Walks(points, points.X, beam.ef, beam, n_threads)
+        revisit(first, walks, part, choose_of_both)
 
     rows = _choose(points, by_cell, width, alpha, propose, STEPS, step)
     neighbors[inserted], degrees[:] = -1, 0
@@ -371,7 +327,8 @@ def _searching(layers, points, beam, n_threads):
     """What proposes edges by walks from the entry of ``layers``."""
 
     def propose(nodes, choose):
-        visit(layers, points, points.X, nodes, beam[0], beam, n_threads, choose)
+        walks = Walks(points, points.X, beam.ef, beam, n_threads)
+        visit(layers, walks, nodes, choose)
 
     return propose
 

@@ -25,8 +25,9 @@ from sklearn_jin._threads import run
 from sklearn_jin.construction.kmeans import kmeans, sample
 from sklearn_jin.construction.link import grouped
 from sklearn_jin.metrics import squares
-from sklearn_jin.search.scan import blas, propose
-from sklearn_jin.search.shortlist import ids_of, others, shortlists, top_k
+from sklearn_jin.search.keys import split_keys
+from sklearn_jin.search.scan import blas, push_products
+from sklearn_jin.search.shortlist import others, shortlists, top_k
 
 CELL = 250  # rows of a cell, on average, at least
 FANOUT = 8  # cells that a row visits
@@ -56,12 +57,12 @@ def neighbor_lists(X, k, rng, n_threads, n_steps=1, step=lambda: None):
     """
     lists = np.full((len(X), k), -1, np.int32)
     with blas().limit(limits=1, user_api="blas"):  # the threads are ours
-        cells = divide(X, rng, n_threads)
+        cells = assign_cells(X, rng, n_threads)
         for first, last in pairwise(np.linspace(0, len(cells.sizes), n_steps + 1)):
             part = range(int(first), int(last))
 
             def task(lo, hi, part=part):
-                compare(X, cells, part[lo:hi], lists)
+                compare_cells(X, cells, part[lo:hi], lists)
 
             run(task, len(part), CHUNK, n_threads)
             step()
@@ -70,7 +71,7 @@ def neighbor_lists(X, k, rng, n_threads, n_steps=1, step=lambda: None):
     return lists, np.concatenate(own)
 
 
-def divide(X, rng, n_threads):
+def assign_cells(X, rng, n_threads):
     """Cells of the rows of ``X``."""
     n = len(X)
     # As many that the nearest centre costs as much to find as all else.
@@ -94,14 +95,14 @@ def _nearest(X, centers, k, n_threads):
     def task(lo, hi):
         part = X[lo:hi, : len(middle)] - middle
         best = shortlists(hi - lo, k)
-        propose(part @ near.T, _squares(part), c2, ids, 0, hi - lo, *best)
-        nearest[lo:hi] = ids_of(top_k(best))
+        push_products(part @ near.T, _squares(part), c2, ids, 0, hi - lo, best)
+        nearest[lo:hi] = split_keys(top_k(best))[0]
 
     run(task, len(X), ROWS, n_threads)
     return nearest
 
 
-def compare(X, cells, numbers, lists):
+def compare_cells(X, cells, numbers, lists):
     """Write the ``lists`` of the rows that belong to the cells of some ``numbers``."""
     for c in numbers:
         visitors = cells.visitors[cells.starts[c] : cells.starts[c + 1]]
@@ -126,8 +127,8 @@ def _compare(X, visitors, size, center, lists):
         products = room[: size * len(visitors[part])].reshape(size, -1)
         np.matmul(own, rows[part].T, out=products)
         ids, squares = visitors[part], row_squares[part]
-        propose(products, own_squares, squares, ids, 0, size, *best)
-    ids = ids_of(top_k(best))
+        push_products(products, own_squares, squares, ids, 0, size, best)
+    ids = split_keys(top_k(best))[0]
     lists[visitors[:size]] = without(ids, visitors[:size])
 
 

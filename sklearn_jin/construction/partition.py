@@ -14,20 +14,17 @@ from sklearn_jin._threads import run
 from sklearn_jin.construction.kmeans import ULP, assign, kmeans, sample
 from sklearn_jin.metrics import squares
 from sklearn_jin.points import encode_queries, exact
-from sklearn_jin.points.planes import float_column
+from sklearn_jin.points.packing import float_column
 from sklearn_jin.points.rows import RowsIP, RowsL2
+from sklearn_jin.search.cells import first_mean, nearest_cells
 from sklearn_jin.search.fastscan import block
-from sklearn_jin.search.lists import (
-    ADD_LEVELS,
-    Lists,
-    first_mean,
-    nearest_cells,
-)
+from sklearn_jin.search.lists import ADD_LEVELS, Lists
 from sklearn_jin.search.scan import blas
 
 TRAINED = 64  # rows that a centre is learned from, at most
+CODED = 16384  # residuals that a quantizer is given to learn from, by default
 N_ITER = 10  # rounds of k-means; 10 more change the rows to be scanned by 1 %
-SAMPLE = 256  # rows that tell how many lists are within what score
+COUNTED = 256  # rows that tell how many lists are within what score
 PART = 8192  # residuals coded at a time
 CELLS = 2**18  # scores of a block of rows, as in k-means
 APART = 8.0  # times the mean squared residual may centres lie from their middle
@@ -44,7 +41,7 @@ class Division(NamedTuple):
     labels: np.ndarray  # (n_slots,) int32, the list of every slot
 
 
-def divide(X, n_lists, rng, n_threads, n_train=None, spill=None):
+def partition_rows(X, n_lists, rng, n_threads, n_train=None, spill=None):
     """Divide the rows of ``X`` (n, d), float32, among ``n_lists`` cells.
 
     Centres are learned from ``n_train`` rows, by default ``TRAINED`` a cell.  With
@@ -104,7 +101,7 @@ def build_lists(points, division, n_threads, rng, quantizer=None, n_train=None):
         cells,
         frozen(division.starts),
         frozen(division.ids),
-        reach=frozen(_reach(points, division, gaps)),
+        radii=frozen(_radii(points, division, gaps)),
         growth=frozen(_growth(points, cells, rng)),
         codes=(),
         scales=frozen(np.ones(len(centers), np.float32)),
@@ -153,7 +150,7 @@ def _largest(division, gaps):
     return largest
 
 
-def _reach(points, division, gaps):
+def _radii(points, division, gaps):
     """What :func:`sklearn_jin.search.lists.least` goes by.
 
     It needs a triangle inequality between the scores of rows and of cells.
@@ -184,7 +181,7 @@ def _growth(points, cells, rng):
     n_lists = len(cells.X)
     if isinstance(points, RowsIP) or n_lists < 2:
         return np.empty(0)
-    asked = sample(points.X, SAMPLE, rng)
+    asked = sample(points.X, COUNTED, rng)
     _, scores = nearest_cells(cells, asked, n_lists)
     means = np.maximum(first_mean(scores), np.finfo(np.float32).tiny)[:, None]
     shares = np.sort((scores.astype(np.float64) / means).ravel())

@@ -148,10 +148,12 @@ def parallel_weight(lengths, threshold, d):
     return np.maximum((d - 1) * share / (1 - share), 1)
 
 
-def train_anisotropic(
-    X, directions, eta, starts, n_centroids, rng, n_iter, n_updates, n_threads=1
-):
-    """Codebooks for the score-aware loss: plain ones, updated ``n_updates`` times."""
+def train_anisotropic(X, aim, starts, n_centroids, rng, n_iter, n_updates, n_threads=1):
+    """Codebooks for the score-aware loss: plain ones, updated ``n_updates`` times.
+
+    ``aim`` are the directions of the rows and their weights ``eta``.
+    """
+    directions, eta = aim
     codebooks = train(X, starts, n_centroids, rng, n_iter, n_threads=n_threads)
     codes = encode(X, codebooks, starts)
     for _ in range(n_updates):

@@ -4,7 +4,8 @@ import numpy as np
 
 from sklearn_jin._jit import kernel
 from sklearn_jin.points import pair_score, prefetch
-from sklearn_jin.search.beam import NO_KEY, id_of, key_of, places, put, score_of
+from sklearn_jin.search.beam import places, put
+from sklearn_jin.search.keys import NO_KEY, id_of, key_of, score_of
 
 AHEAD = 4  # candidates whose vectors are asked for before they are compared
 

@@ -8,7 +8,7 @@ of CAQ: a grid, then coordinate ascent on the cosine of row and code.
 import numpy as np
 
 from sklearn_jin._jit import kernel
-from sklearn_jin.points.planes import plane_bytes
+from sklearn_jin.points.packing import plane_bytes
 
 FLOAT = 4  # bytes of a segment's factor
 WORTH = 0.99  # of the error: what another segment has to bring it below

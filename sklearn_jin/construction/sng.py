@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from sklearn_jin.construction.grow import fixed, flat, grow
+from sklearn_jin.construction.grow import grow
+from sklearn_jin.construction.plan import fixed, flat
 from sklearn_jin.points import spaces, subset
 
 REFERENCE_ROWS = 20_000  # at most

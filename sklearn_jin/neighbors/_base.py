@@ -1,11 +1,10 @@
 """The scikit-learn face that every index shares.
 
-An index adds a constructor, ``_build`` and ``_search``; all that a user may
-rely on is here.  Kernels, and with them Numba, are imported on first use.
+An index adds its parameters, ``_index`` and ``_search``; all that a user may rely
+on is here.  Kernels, and with them Numba, are imported on first use.
 """
 
 import warnings
-from contextlib import contextmanager
 from functools import partial
 from numbers import Integral, Real
 
@@ -32,12 +31,6 @@ from sklearn_jin._memory import settled
 from sklearn_jin._threads import count_threads
 from sklearn_jin._version import __version__
 from sklearn_jin.metrics import ALIASES, FLOAT32_MAX, METRICS, effective_metric
-from sklearn_jin.neighbors._codes import (
-    decoded,
-    default_rerank,
-    encode,
-    stored,
-)
 from sklearn_jin.neighbors._progress import watch
 from sklearn_jin.neighbors._shell import shell
 
@@ -91,12 +84,15 @@ class Neighbors(
         ValueError
             If a parameter or ``X`` is invalid.  The estimator is then left as it was.
         """
-        with _all_or_nothing(self):
-            self._fit(self._validate(X, reset=True))
+        twin = self._twin()
+        twin._fit(twin._validate(X, reset=True))
+        # One assignment: another thread sees the old index or the new one, and a fit
+        # that fails or is interrupted leaves the estimator as it was.
+        self.__dict__ = vars(twin)
         return self
 
     def _fit(self, X):
-        from sklearn_jin.points import rows
+        from sklearn_jin.points.rows import ROWS
 
         name = effective_metric(self.metric, self.p)
         if self.metric_params:
@@ -106,17 +102,9 @@ class Neighbors(
             )
         metric = METRICS[name]().fit(X)
         self.effective_metric_, self.effective_metric_params_ = name, {}
-        self._metric = metric
         self.n_samples_fit_ = self._n_features_out = len(X)
-        self.points_ = rows.ROWS[metric.space](metric.rows(X))
-        self.quantizer_, self.codes_, self.overestimate_ = self._encode(metric)
-        self.index_ = None
-        if len(X) > self._exact_rows():
-            self._build(partial(watch, self))
-        else:
-            with watch(self, 0):
-                pass
-        self.points_ = stored(self, metric.space)
+        points = ROWS[metric.space](metric.rows(X))
+        self.index_ = self._index(metric, points, partial(watch, self))
 
     def kneighbors(self, X=None, n_neighbors=None, return_distance=True):
         """Find the nearest of the fitted rows.
@@ -149,18 +137,16 @@ class Neighbors(
             for ``X=None``), or ``X`` has another width, NaN or infinite numbers.
         """
         check_is_fitted(self)
-        k = self._check_k(n_neighbors)
-        queries, finish = self._ask(X)
-        own = X is None
-        if k > self.n_samples_fit_ - own:
+        twin, own = self._twin(), X is None
+        k = twin._check_k(n_neighbors)
+        queries, finish = twin._prepare(X)
+        if k > twin.n_samples_fit_ - own:
             raise ValueError(
                 f"Expected n_neighbors {'<' if own else '<='} n_samples_fit, but "
-                f"n_neighbors = {k}, n_samples_fit = {self.n_samples_fit_}, "
+                f"n_neighbors = {k}, n_samples_fit = {twin.n_samples_fit_}, "
                 f"n_samples = {len(queries)}"
             )
-        scores, ids = self._query(queries, k + own, own)
-        if own:
-            scores, ids = _without_self(scores, ids)
+        scores, ids = twin._answer(queries, k, own)
         return (finish(scores), ids) if return_distance else ids
 
     def radius_neighbors(
@@ -201,13 +187,14 @@ class Neighbors(
         check_is_fitted(self)
         if sort_results and not return_distance:
             raise ValueError("return_distance must be True if sort_results is True.")
-        radius = self.radius if radius is None else radius
+        twin = self._twin()
+        radius = twin.radius if radius is None else radius
         if not isinstance(radius, Real) or np.isnan(radius):
             raise ValueError(
                 f"radius={radius!r} must be a number: the largest distance allowed"
             )
-        queries, finish = self._ask(X)
-        distances, ids = self._within(queries, finish, radius)
+        queries, finish = twin._prepare(X)
+        distances, ids = twin._within(queries, finish, radius)
         if X is None:
             for q, row in enumerate(ids):
                 keep = row != q
@@ -224,52 +211,46 @@ class Neighbors(
             ``"points"``, the rows that are kept, ``"codes"``, what is searched
             instead of them, and ``"index"``, all the rest.
         """
+        from sklearn_jin.search.index import usage
+
         check_is_fitted(self)
-        return {name: _n_bytes(part) for name, part in self._parts().items()}
+        return usage(self.index_)
 
-    # What an index adds or overrides.
+    # What an index adds.
 
-    def _build(self, progress):
-        """Set ``index_`` and whatever else the index learns from ``points_``."""
+    def _index(self, metric, points, progress):
+        """The fitted :class:`sklearn_jin.search.index.Index` of the rows ``points``.
+
+        ``progress(n_steps)`` is a context that gives a function to be called after
+        each of ``n_steps``, which may be 0; it is entered once.
+        """
         raise NotImplementedError
 
-    def _parts(self):
-        """What :meth:`memory_usage` counts."""
-        codes = None if self.codes_ is self.points_ else self.codes_
-        return {"points": self.points_, "codes": codes, "index": self.index_}
+    def _search(self, k):
+        """The :class:`sklearn_jin.search.index.Search` for ``k`` neighbours.
 
-    def _encode(self, metric):
-        """The fitted quantizer, the record of the codes, and their slack."""
-        return encode(self, metric)
-
-    def _search(self, queries, k, n_threads):
-        """Exact scores and ids of ``k`` points near each query; -1 where none is."""
+        It reads the search parameters, so that ``set_params`` needs no new fit.
+        """
         raise NotImplementedError
-
-    def _search_own(self, queries, k, n_threads):
-        """As :meth:`_search`, where the queries are the points themselves."""
-        return self._search(queries, k, n_threads)
-
-    def _exact_rows(self):
-        """Largest number of rows that are scanned rather than indexed."""
-        return self.exact_threshold
-
-    def _scan(self, queries, k, n_threads):
-        """What :meth:`_search` is where there is no index."""
-        from sklearn_jin.search.scan import scan
-
-        return scan(self.points_, queries, k, n_threads)
 
     # The rest.
+
+    def _twin(self):
+        """Another estimator with the same attributes.
+
+        A query reads all that it needs from one, so that a fit in another thread
+        cannot change the index under it.
+        """
+        twin = object.__new__(type(self))
+        twin.__dict__ = vars(self).copy()
+        return twin
 
     @property
     def _fit_X(self):
         """The fitted rows, as the metric sees them; scikit-learn asks for them."""
-        return self._metric.restore(self._rows())
+        from sklearn_jin.construction.codes import kept_rows
 
-    def _rows(self):
-        """The prepared rows, from codes as far as these tell."""
-        return decoded(self)
+        return self.index_.metric.restore(kept_rows(self.index_))
 
     def _validate(self, X, reset=False):
         """``X`` as a float array of two dimensions, within float32."""
@@ -321,44 +302,25 @@ class Neighbors(
             raise ValueError(f"Expected n_neighbors > 0. Got {k}")
         return int(k)
 
-    def _ask(self, X):
+    def _prepare(self, X):
         """Prepared queries and the function that finishes scores."""
+        metric = self.index_.metric
         if X is None:
-            return self._metric.prepare_own(self._rows())
-        return self._metric.prepare_queries(self._validate(X))
+            from sklearn_jin.construction.codes import kept_rows
 
-    def _query(self, queries, k, own=False):
+            return metric.prepare_own(kept_rows(self.index_))
+        return metric.prepare_queries(self._validate(X))
+
+    def _answer(self, queries, k, own=False):
         """Exact scores (n_queries, k), ascending, and ids of ``k`` distinct points.
 
         ``own`` queries are all the points themselves, in their order.
         """
-        from sklearn_jin.search.scan import scan
+        from sklearn_jin.search.answer import answer
 
-        n_threads = count_threads(self.n_jobs)
-        if self.index_ is None:
-            return self._scan(queries, k, n_threads)
-        search = self._search_own if own else self._search
-        scores, ids = search(queries, k, n_threads)
-        short = np.flatnonzero(ids[:, -1] < 0)
-        if len(short):
-            scores[short], ids[short] = scan(self.points_, queries[short], k, n_threads)
-        return scores, ids
-
-    def _rerank(self, k, most):
-        """How many candidates, ``most`` at most, are scored exactly; and the slack.
-
-        See :func:`sklearn_jin.search.rerank.refine`.
-        """
-        if self.codes_ is None or self.codes_ is self.points_:
-            return k, np.inf
-        if self.rerank == "bound":
-            return min(max(k, most), self.n_samples_fit_), self.overestimate_
-        factor = default_rerank(self) if self.rerank is None else self.rerank
-        if not isinstance(factor, Real) or not factor >= 1:
-            raise ValueError(
-                f"rerank={factor!r} must be None, 'bound' or a number from 1 on"
-            )
-        return int(max(k, min(np.ceil(factor * k), most))), np.inf
+        search = self._search(k + own)
+        search = search._replace(k=k, own=own, n_threads=count_threads(self.n_jobs))
+        return answer(self.index_, queries, search)
 
     def _within(self, queries, finish, radius):
         """Lists of the distances and the ids of the points within ``radius``."""
@@ -370,7 +332,7 @@ class Neighbors(
             block = max(1, int(get_config()["working_memory"] * 2**20) // (32 * k))
             for lo in range(0, len(left), block):
                 rows = left[lo : lo + block]
-                scores, found = self._query(queries[rows], k)
+                scores, found = self._answer(queries[rows], k)
                 gaps = finish(scores, rows)
                 for q, gap, row in zip(rows, gaps, found):
                     inside = np.searchsorted(gap, radius, side="right")
@@ -392,18 +354,16 @@ class Neighbors(
                 stacklevel=2,
             )
         super().__setstate__(state)
-        for name in ("points_", "codes_", "index_"):
-            if name in vars(self):
-                setattr(self, name, settled(getattr(self, name)))
-        if getattr(self, "points_", self) is None:
-            self.points_ = self.codes_
+        if "index_" in vars(self):
+            from sklearn_jin.search.index import check, for_this_cpu
+
+            index = settled(self.index_)
+            check(index)
+            self.index_ = index._replace(route=for_this_cpu(index.route))
 
     def __getstate__(self):
         """State to be pickled: the arrays, and the version that wrote them."""
-        state = {**super().__getstate__(), "_sklearn_jin_version": __version__}
-        if state.get("codes_") is not None and state["codes_"] is state["points_"]:
-            state["points_"] = None  # written once
-        return state
+        return {**super().__getstate__(), "_sklearn_jin_version": __version__}
 
 
 @shell
@@ -441,9 +401,9 @@ class NeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             for ``mode="distance"``, ``n_neighbors`` ones for ``"connectivity"``.
         """
         check_is_fitted(self)
-        k = self.n_neighbors + (self.mode == "distance")
-        distances, ids = self.kneighbors(X, k)
-        return self._graph(distances, ids)
+        twin = self._twin()
+        k = twin.n_neighbors + (twin.mode == "distance")
+        return twin._graph(*twin.kneighbors(X, k))
 
     def fit_transform(self, X, y=None):
         """Fit, and return the graph of the fitted rows.
@@ -460,15 +420,19 @@ class NeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         graph : sparse matrix of shape (n_samples, n_samples), float64
             As :meth:`transform` has it.  Every row begins with itself, at distance 0.
         """
-        self.fit(X, y)
-        n, k = self.n_samples_fit_, self.n_neighbors - (self.mode == "connectivity")
+        twin = self.fit(X, y)._twin()
+        n, k = twin.n_samples_fit_, twin._own_neighbors()
         itself = np.arange(n)[:, None]
         if k == 0:
-            return self._graph(np.zeros((n, 1)), itself)
-        distances, ids = self.kneighbors(None, k)
-        return self._graph(
+            return twin._graph(np.zeros((n, 1)), itself)
+        distances, ids = twin.kneighbors(None, k)
+        return twin._graph(
             np.hstack([np.zeros((n, 1)), distances]), np.hstack([itself, ids])
         )
+
+    def _own_neighbors(self):
+        """Neighbours of a fitted row in the graph, besides itself."""
+        return self.n_neighbors - (self.mode == "connectivity")
 
     def _graph(self, distances, ids):
         """CSR whose rows keep their order, of the type that scikit-learn is set to."""
@@ -483,31 +447,3 @@ class NeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
 
 _SMALL_TYPES = tuple(np.dtype(t) for t in ("f4", "f2", "i1", "u1", "i2", "u2", "?"))
-
-
-@contextmanager
-def _all_or_nothing(estimator):
-    """Take back every change of ``estimator`` if the block fails."""
-    before = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
-
-
-def _without_self(scores, ids):
-    """Drop each row's own number, or the last where others are as near or nearer."""
-    from sklearn_jin.search.shortlist import others
-
-    keep = others(ids, np.arange(len(ids)))
-    shape = len(ids), ids.shape[1] - 1
-    return scores[keep].reshape(shape), ids[keep].reshape(shape)
-
-
-def _n_bytes(part):
-    """Bytes of all arrays in a record of records."""
-    if isinstance(part, np.ndarray):
-        return part.nbytes
-    return sum(map(_n_bytes, part)) if isinstance(part, tuple) else 0

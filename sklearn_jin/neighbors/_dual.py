@@ -2,11 +2,7 @@
 
 from numbers import Real
 
-import numpy as np
-
 from sklearn_jin._compat import Integers, Interval
-from sklearn_jin._threads import count_threads
-from sklearn_jin.lid import dimensions, log_sums
 from sklearn_jin.neighbors._base import NeighborsTransformer
 from sklearn_jin.neighbors._graph import GraphNeighbors, default_alpha
 from sklearn_jin.neighbors._shell import shell, transformer
@@ -184,51 +180,28 @@ class DualBranchHNSWNeighbors(GraphNeighbors):
         "bridge_threshold": [Interval(Real, 0, None, closed="left")],
     }
 
-    def _fit(self, X):
+    def _index(self, metric, points, progress):
         self.lid_ = None
-        super()._fit(X)
+        return super()._index(metric, points, progress)
 
-    def _plan(self, rng):
+    def _plan(self, points, rng):
         from sklearn_jin.construction import hnsw
 
         alpha = default_alpha(self)
         return hnsw.plan(self.n_samples_fit_, self.M, self.ef_construction, alpha)
 
-    def _grow(self, rng, progress):
+    def _grow(self, metric, points, rng, progress):
         from sklearn_jin.construction import dual
         from sklearn_jin.construction.grow import grow
 
-        n, n_threads = self.n_samples_fit_, count_threads(self.n_jobs)
-        self.lid_, radius = self._local_dimensions(rng, n_threads)
-        drawn = rng.permutation(n).astype(np.int32)
-        # A row without a dimension, as are copies, comes last.
-        order = drawn[np.argsort(-np.nan_to_num(self.lid_[drawn]), kind="stable")]
-        ranks = np.empty(n)
-        ranks[order] = np.arange(n, 0, -1) / n
-        plan = self._plan(rng)
-        layers, self.n_unreachable_ = grow(
-            self.points_, order, plan, rng, n_threads, self._by_partition(), progress
-        )
-        threshold = self.bridge_threshold
-        self.index_ = dual.join(
-            layers, self.points_, order, ranks, threshold, radius, plan, rng, n_threads
-        )
-
-    def _local_dimensions(self, rng, n_threads):
-        """Those of all rows; and the mean score of a neighbour."""
-        from sklearn_jin.construction.dual import LID_RECALL, LISTED
-        from sklearn_jin.construction.knn import nearest
-        from sklearn_jin.points.rows import RowsL2
-
-        n = self.n_samples_fit_
-        k = min(LISTED, n - 1)
-        if k < 1:
-            return np.full(n, np.nan), -1.0
-        scores, _, _ = nearest(RowsL2(self.points_.X), k, LID_RECALL, rng, n_threads)
-        distances = np.sqrt(scores[:, 1:])
-        squared = self._metric.space == "l2"  # else there are no bridges
-        radius = float(distances.mean() ** 2) if squared else -1.0
-        return dimensions(*log_sums(distances)), radius
+        n_threads = self._threads()
+        self.lid_, radius = dual.local_dimensions(points, rng, n_threads)
+        order, ranks = dual.order_by_dimension(self.lid_, rng)
+        plan, by_cells = self._plan(points, rng), self._by_cells(metric)
+        layers, missing = grow(points, order, plan, rng, n_threads, by_cells, progress)
+        bridges = dual.Bridges(ranks, self.bridge_threshold, radius)
+        branches = dual.join(layers, points, order, bridges, plan, rng, n_threads)
+        return branches, missing
 
 
 @transformer

@@ -1,6 +1,7 @@
 """Exact neighbours, by looking at every row."""
 
 from sklearn_jin.neighbors._base import Neighbors, NeighborsTransformer
+from sklearn_jin.neighbors._codes import candidates_of, encode, keep_rows
 from sklearn_jin.neighbors._shell import Coded, shell, transformer
 
 WIDEST_RERANK = 32  # candidates a neighbour of a scan that a bound ends, at most
@@ -83,9 +84,10 @@ class FlatNeighbors(Coded, Neighbors):
         The fitted quantizer; None where the rows themselves are searched.
     index_ : Index
         The fitted index as one record of arrays: ``metric``; ``points``, the rows as
-        they are kept for exact scores; ``codes``, what is searched instead of them, or
-        None; ``route``, which tells that all rows, or all codes, are scanned; and
-        ``learned``, what ``fit`` learned of the codes.
+        they are kept for exact scores; ``codes``, what is scanned instead of them, or
+        None where ``route`` holds these; ``route``, which tells that all rows are
+        scanned, or else holds the codes that are; and ``learned``, what ``fit`` learned
+        of the codes.
 
     See Also
     --------
@@ -100,42 +102,32 @@ class FlatNeighbors(Coded, Neighbors):
     array([[1, 0]])
     """
 
-    def _exact_rows(self):
-        return self.n_samples_fit_ if self.codes_ is None else 0
+    def _index(self, metric, points, progress):
+        from sklearn_jin.construction.codes import candidates_per_neighbor
+        from sklearn_jin.search.fastscan import block
+        from sklearn_jin.search.index import FLAT, Index, Learned
 
-    def _build(self, progress):
-        from sklearn_jin.search import fastscan
-
-        if self.store_vectors is not False:
-            self.index_ = fastscan.block(self.codes_)
-        if self.index_ is not None:
-            self.codes_ = self.index_.points
         with progress(0):
-            pass
+            encoded = encode(self, metric, points)
+        self.quantizer_ = encoded.quantizer
+        kept, decoder = keep_rows(self, metric, points, encoded)
+        if encoded.quantizer is None or kept is encoded.codes:
+            learned = Learned(decoder=decoder)
+            return Index(metric, kept, encoded.codes, FLAT, learned)
+        factor = candidates_per_neighbor(encoded.quantizer.n_bytes_, metric)
+        learned = Learned(factor, encoded.overestimate, decoder=decoder)
+        blocks = block(encoded.codes)
+        if blocks is None:
+            return Index(metric, kept, encoded.codes, FLAT, learned)
+        return Index(metric, kept, None, blocks, learned)
 
-    def _search(self, queries, k, n_threads):
-        from sklearn_jin.search import fastscan
+    def _search(self, k):
+        from sklearn_jin.search.index import Search
 
-        n, (rerank, overestimate) = self.n_samples_fit_, self._rerank_of_scan(k)
-        return fastscan.search(
-            self.index_, n, self.points_, queries, k, rerank, overestimate, n_threads
-        )
-
-    def _scan(self, queries, k, n_threads):
-        if self.codes_ is None:
-            return super()._scan(queries, k, n_threads)
-        from sklearn_jin.search.scan import scan_codes
-
-        rerank, overestimate = self._rerank_of_scan(k)
-        return scan_codes(
-            self.codes_, self.points_, queries, k, rerank, overestimate, n_threads
-        )
-
-    def _rerank_of_scan(self, k):
-        """As :meth:`_rerank`: of all rows, and fewer where the bound ends it."""
         n = self.n_samples_fit_
         widest = min(WIDEST_RERANK * k, n) if self.rerank == "bound" else n
-        return self._rerank(k, widest)
+        room, overestimate = candidates_of(self, k, widest)
+        return Search(k, room, overestimate=overestimate)
 
 
 @transformer

@@ -9,18 +9,17 @@ from sklearn_jin._compat import Integers, StrOptions
 from sklearn_jin._threads import count_threads
 from sklearn_jin.metrics import METRICS
 from sklearn_jin.neighbors._base import Neighbors
+from sklearn_jin.neighbors._codes import candidates_of, encode, keep_rows
 from sklearn_jin.neighbors._shell import Coded, shell
 
 MIN_EF = 50  # the default beam of a search is never narrower
-ALPHA = 1.1
-IP_ALPHA = 1.4  # queries come from afar: longer edges lead them
-SAMPLE = 256  # rows whose neighbours tell how scores grow
-LEAST_ROWS = 1000  # of fewer they would tell little, and every beam is wide
+ALPHA = 1.1**0.5
+IP_ALPHA = 1.4**0.5  # queries come from afar: longer edges lead them
 MANY_ROWS = 10_000  # that cells and products are worth while for
 
 
 def default_alpha(index):
-    """The parameter ``alpha``, for squared distances, or what None stands for."""
+    """The parameter ``alpha``, for distances, or what None stands for."""
     if index.alpha is not None:
         return index.alpha
     return IP_ALPHA if index.effective_metric_ == "inner_product" else ALPHA
@@ -42,47 +41,58 @@ class GraphNeighbors(Coded, Neighbors):
         "exact_threshold": [Integers(0)],
     }
 
-    def _fit(self, X):
+    def _index(self, metric, points, progress):
+        from sklearn_jin.construction.codes import candidates_per_neighbor
+        from sklearn_jin.search.index import FLAT, Index, Learned
+
         self.n_unreachable_ = 0
-        super()._fit(X)
+        encoded = encode(self, metric, points)
+        self.quantizer_ = encoded.quantizer
+        route, spread = FLAT, np.empty(0)
+        if self.n_samples_fit_ > self.exact_threshold:
+            route, spread = self._route(metric, points, encoded.codes, progress)
+        else:
+            with progress(0):
+                pass
+        kept, decoder = keep_rows(self, metric, points, encoded)
+        factor = None
+        if encoded.quantizer is not None and kept is not encoded.codes:
+            factor = candidates_per_neighbor(encoded.quantizer.n_bytes_, metric)
+        codes = None if route == FLAT else encoded.codes
+        learned = Learned(factor, encoded.overestimate, spread, decoder)
+        return Index(metric, kept, codes, route, learned)
 
-    def _build(self, progress):
-        from sklearn_jin.search.layers import landmarked
+    def _route(self, metric, points, codes, progress):
+        """The graph, and how scores grow with rank where walks are adaptive."""
+        from sklearn_jin.construction.grow import learn_spread
+        from sklearn_jin.search.layers import with_landmarks
 
-        rng = check_random_state(self.random_state)
-        self._grow(rng, progress)
-        searched = self._searched()
-        if searched is not self.points_:
-            self.index_ = landmarked(self.index_, searched)
-        self._learn_spread(rng)
+        rng, n_threads = check_random_state(self.random_state), self._threads()
+        graph, self.n_unreachable_ = self._grow(metric, points, rng, progress)
+        if codes is not None:
+            graph = with_landmarks(graph, codes)
+        spread = np.empty(0)
+        if not METRICS[self.effective_metric_].negative:
+            searched = points if codes is None else codes
+            spread = learn_spread(graph, points, searched, rng, n_threads)
+        return graph, spread
 
-    def _plan(self, rng):
+    def _plan(self, points, rng):
         """What the graph shall be: a :class:`sklearn_jin.construction.grow.Plan`."""
         raise NotImplementedError
 
-    def _order(self, rng, plan):
-        """Rows in the order of insertion; the first is the entry of the graph."""
-        from sklearn_jin.construction.grow import entry_first
-        from sklearn_jin.points import insertion_order
+    def _grow(self, metric, points, rng, progress):
+        """The graph, and the number of its nodes that no walk can come to."""
+        from sklearn_jin.construction.grow import draw_order, grow
 
-        order = rng.permutation(self.n_samples_fit_).astype(np.int32)
-        order = insertion_order(self.points_, order)
-        return entry_first(self.points_, order) if plan.is_flat else order
+        plan = self._plan(points, rng)
+        order = draw_order(points, plan, rng)
+        by_cells = self._by_cells(metric)
+        return grow(points, order, plan, rng, self._threads(), by_cells, progress)
 
-    def _grow(self, rng, progress):
-        """Set ``index_`` and ``n_unreachable_``."""
-        from sklearn_jin.construction.grow import grow
-
-        plan = self._plan(rng)
-        order = self._order(rng, plan)
-        self.index_, self.n_unreachable_ = grow(
-            self.points_, order, plan, rng, count_threads(self.n_jobs),
-            self._by_partition(), progress,
-        )  # fmt: skip
-
-    def _by_partition(self):
+    def _by_cells(self, metric):
         """Whether rows are linked by lists of near neighbours, or else inserted."""
-        can = self._metric.space in ("l2", "ip")
+        can = metric.space in ("l2", "ip")
         if self.build == "partition" and not can:
             raise ValueError(
                 f"build='partition' compares rows by products, which does not serve "
@@ -92,50 +102,17 @@ class GraphNeighbors(Coded, Neighbors):
             return can and self.n_samples_fit_ >= MANY_ROWS
         return self.build == "partition"
 
-    def _learn_spread(self, rng):
-        """Learn how scores grow with rank, for adaptive walks."""
-        from sklearn_jin.search import layers
+    def _search(self, k):
+        from sklearn_jin.search.index import Search
 
-        self.spread_, n = np.empty(0), self.n_samples_fit_
-        if n >= LEAST_ROWS and not METRICS[self.effective_metric_].negative:
-            some = np.sort(rng.choice(n, min(n, SAMPLE), replace=False))
-            asked, threads = self.points_.X[some], count_threads(self.n_jobs)
-            searched = self._searched()
-            self.spread_ = layers.learn_spread(self.index_, searched, asked, threads)
-
-    def _search(self, queries, k, n_threads):
-        from sklearn_jin.search import layers
-
-        ef, beam = self._beam(k)
-        rerank, overestimate = self._rerank(k, ef)
-        return layers.search(
-            self.index_, self._searched(), self.points_, queries, k, beam, rerank,
-            overestimate, n_threads,
-        )  # fmt: skip
-
-    def _search_own(self, queries, k, n_threads):
-        from sklearn_jin.search import layers
-
-        ef, beam = self._beam(k)
-        rerank, overestimate = self._rerank(k, ef)
-        order = np.arange(self.n_samples_fit_, dtype=np.int32)
-        return layers.search_own(
-            self.index_.neighbors, self._searched(), self.points_, queries, order, k,
-            beam, rerank, overestimate, n_threads, self.index_.copies,
-        )  # fmt: skip
-
-    def _beam(self, k):
-        """Width of the beam for ``k`` neighbours, and what ends a walk."""
-        from sklearn_jin.search import layers
-
+        # A beam is never wider than the rows, whatever is asked for.
         ef = max(MIN_EF, 2 * k) if self.ef_search is None else self._check_ef()
-        ef = max(ef, k)
-        # A beam as wide as the data is to miss nothing.
-        adaptive = self.adaptive and ef < self.n_samples_fit_
-        return ef, layers.plan_beam(self.spread_ if adaptive else (), k, ef)
+        ef = min(max(ef, k), self.n_samples_fit_)
+        room, overestimate = candidates_of(self, k, ef)
+        return Search(k, room, ef, self.adaptive, overestimate)
 
-    def _searched(self):
-        return self.points_ if self.codes_ is None else self.codes_
+    def _threads(self):
+        return count_threads(self.n_jobs)
 
     def _check_ef(self):
         if not isinstance(self.ef_search, Integral) or self.ef_search < 1:

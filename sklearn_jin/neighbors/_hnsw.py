@@ -179,7 +179,7 @@ class HNSWNeighbors(GraphNeighbors):
         "alpha": [Interval(Real, 1, None, closed="left"), None],
     }
 
-    def _plan(self, rng):
+    def _plan(self, points, rng):
         from sklearn_jin.construction import hnsw
 
         alpha = default_alpha(self)

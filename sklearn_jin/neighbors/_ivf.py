@@ -1,7 +1,7 @@
 """Approximate neighbours by lists of cells."""
 
 from sklearn_jin.neighbors._base import NeighborsTransformer
-from sklearn_jin.neighbors._codes import asked_for
+from sklearn_jin.neighbors._codes import wanted
 from sklearn_jin.neighbors._partition import PartitionNeighbors
 from sklearn_jin.neighbors._shell import Coded, shell, transformer
 from sklearn_jin.quantizers._base import Quantizer
@@ -122,9 +122,9 @@ class IVFNeighbors(Coded, PartitionNeighbors):
         The quantizer, fitted to residuals; None where the rows themselves are searched.
     index_ : Index
         The fitted index as one record of arrays: ``metric``; ``points``, the rows as
-        they are kept for exact scores; ``codes``, what is searched instead of them, or
-        None; ``route``, which is the lists, codes of residuals included, or tells that
-        all rows are scanned; and ``learned``, what ``fit`` learned of the codes.
+        they are kept for exact scores; ``codes``, which is None; ``route``, which is
+        the lists, codes of residuals included, or tells that all rows are scanned; and
+        ``learned``, what ``fit`` learned of the codes.
 
     See Also
     --------
@@ -160,7 +160,7 @@ class IVFNeighbors(Coded, PartitionNeighbors):
     quantizer: Quantizer | str | None = "auto"
 
     def _wanted(self, metric):
-        return asked_for(self, metric, self.quantizer)
+        return wanted(self, metric, self.quantizer)
 
 
 @transformer

@@ -3,7 +3,6 @@
 import warnings
 from numbers import Real
 
-import numpy as np
 from sklearn.utils import check_random_state
 
 from sklearn_jin._compat import Integers, Interval, StrOptions
@@ -82,8 +81,9 @@ class KNNGraphTransformer(NeighborsTransformer, Neighbors):
         None: the rows themselves are compared.
     index_ : Index
         The fitted index as one record of arrays: ``metric``; ``points``, the rows as
-        they are kept for exact scores; ``codes``, None; ``route``, by which queries
-        look at every row; and ``learned``, what ``fit`` learned of the codes.
+        they are kept for exact scores; ``codes``, which is None; ``route``, which is
+        the graph of the fitted rows, or tells that all rows are compared; and
+        ``learned``, which is empty without codes.
 
     See Also
     --------
@@ -124,28 +124,33 @@ class KNNGraphTransformer(NeighborsTransformer, Neighbors):
                 "products do not serve: use p=2, or HNSWTransformer"
             )
         super()._fit(X)
-        self.recall_ = 1.0
 
-    def _encode(self, metric):
-        return None, None, np.inf  # the rows themselves are compared
+    def _index(self, metric, points, progress):
+        from sklearn_jin.construction.knn import neighbor_graph
+        from sklearn_jin.search.index import FLAT, Index
 
-    def _exact_rows(self):
-        return self.n_samples_fit_
-
-    def _query(self, queries, k, own=False):
-        if not own or self.n_samples_fit_ <= max(k, self.exact_threshold):
-            return super()._query(queries, k, own)
-        from sklearn_jin.construction.knn import nearest
-
-        rng = check_random_state(self.random_state)
-        n_threads = count_threads(self.n_jobs)
-        scores, ids, self.recall_ = nearest(
-            self.points_, k - 1, self.recall, rng, n_threads
-        )
+        self.recall_, self._width = 1.0, None
+        n, k = self.n_samples_fit_, max(1, self._own_neighbors())
+        with progress(0):
+            if n <= max(k + 1, self.exact_threshold):
+                return Index(metric, points, None, FLAT)
+            rng = check_random_state(self.random_state)
+            n_threads = count_threads(self.n_jobs)
+            route, self._width, self.recall_ = neighbor_graph(
+                points, k, self.recall, rng, n_threads
+            )
         if self.recall_ < self.recall:
             warnings.warn(
                 f"recall={self.recall} was not reached, about {self.recall_:.3f} was: "
                 "use FlatTransformer for the exact graph",
-                stacklevel=3,
+                stacklevel=2,
             )
-        return scores, ids
+        return Index(metric, points, None, route)
+
+    def _search(self, k):
+        from sklearn_jin.construction.knn import beam_width
+        from sklearn_jin.search.index import Search
+
+        n = self.n_samples_fit_
+        ef = n if self._width is None else beam_width(self._width, k - 1, n)
+        return Search(k, k, max(ef, k))

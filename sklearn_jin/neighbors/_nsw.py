@@ -171,7 +171,7 @@ class NSWNeighbors(GraphNeighbors):
         "alpha": [Interval(Real, 1, None, closed="left"), None],
     }
 
-    def _plan(self, rng):
+    def _plan(self, points, rng):
         from sklearn_jin.construction import nsw
 
         return nsw.plan(

@@ -4,7 +4,7 @@ from numbers import Real
 
 from sklearn_jin._compat import Integers, Interval, StrOptions
 from sklearn_jin.neighbors._base import NeighborsTransformer
-from sklearn_jin.neighbors._codes import asked_for
+from sklearn_jin.neighbors._codes import wanted
 from sklearn_jin.neighbors._partition import PartitionNeighbors
 from sklearn_jin.neighbors._shell import shell, transformer
 from sklearn_jin.quantizers._product import AnisotropicQuantizer
@@ -129,9 +129,9 @@ class ScaNNNeighbors(PartitionNeighbors):
         The quantizer, fitted to residuals; None where the rows themselves are searched.
     index_ : Index
         The fitted index as one record of arrays: ``metric``; ``points``, the rows as
-        they are kept for exact scores; ``codes``, what is searched instead of them, or
-        None; ``route``, which is the lists, codes of residuals included, or tells that
-        all rows are scanned; and ``learned``, what ``fit`` learned of the codes.
+        they are kept for exact scores; ``codes``, which is None; ``route``, which is
+        the lists, codes of residuals included, or tells that all rows are scanned; and
+        ``learned``, what ``fit`` learned of the codes.
 
     See Also
     --------
@@ -170,7 +170,7 @@ class ScaNNNeighbors(PartitionNeighbors):
 
     def _wanted(self, metric):
         quantizer = AnisotropicQuantizer(self.n_subvectors, threshold=self.threshold)
-        return asked_for(self, metric, quantizer)
+        return wanted(self, metric, quantizer)
 
     @property
     def _spill(self):

@@ -3,7 +3,6 @@
 from numbers import Real
 
 from sklearn_jin._compat import Integers, Interval, StrOptions
-from sklearn_jin._threads import count_threads
 from sklearn_jin.neighbors._base import NeighborsTransformer
 from sklearn_jin.neighbors._graph import GraphNeighbors
 from sklearn_jin.neighbors._shell import shell, transformer
@@ -177,27 +176,20 @@ class SNGNeighbors(GraphNeighbors):
         "alpha": [Interval(Real, 1, None, closed="left")],
     }
 
-    def _fit(self, X):
+    def _index(self, metric, points, progress):
         self.max_degree_, self.n_reference_ = self.max_degree, 0
         self.mean_degree_reference_ = float("nan")
-        super()._fit(X)
+        return super()._index(metric, points, progress)
 
-    def _plan(self, rng):
+    def _plan(self, points, rng):
         from sklearn_jin.construction import sng
 
+        n, alpha, ef = self.n_samples_fit_, self.alpha, self.search_list_size
         if self.max_degree == "auto":
-            self.mean_degree_reference_, self.n_reference_ = sng.reference_degree(
-                self.points_, self.search_list_size, rng, count_threads(self.n_jobs)
-            )
-            self.max_degree_ = sng.bound(
-                self.mean_degree_reference_,
-                self.n_reference_,
-                self.n_samples_fit_,
-                self.alpha,
-            )
-        return sng.plan(
-            self.n_samples_fit_, self.max_degree_, self.search_list_size, self.alpha
-        )
+            mean, m = sng.reference_degree(points, ef, rng, self._threads())
+            self.mean_degree_reference_, self.n_reference_ = mean, m
+            self.max_degree_ = sng.bound(mean, m, n, alpha)
+        return sng.plan(n, self.max_degree_, ef, alpha)
 
 
 @transformer

@@ -164,7 +164,7 @@ class VamanaNeighbors(GraphNeighbors):
         "alpha": [Interval(Real, 1, None, closed="left")],
     }
 
-    def _plan(self, rng):
+    def _plan(self, points, rng):
         from sklearn_jin.construction import vamana
 
         return vamana.plan(

@@ -80,8 +80,26 @@ def subset(points, ids):
 
 
 @singledispatch
+def zero_is_sure(points):
+    """Whether a score of 0 is one of 0, and not an estimate that is hardly above it."""
+    return False
+
+
+@singledispatch
+def count(points):
+    """Number of the points.  Never compiled, as are the next."""
+    return len(points[0])
+
+
+@singledispatch
+def rows_of(points, ids):
+    """Prepared float32 rows (n, width) of the points ``ids``, an index of any kind."""
+    _unknown(points, "rows_of")
+
+
+@singledispatch
 def encode_queries(points, queries):
-    """Prepared ``queries`` as ``set_query`` and ``exact`` take them.  Never compiled."""
+    """Prepared ``queries`` as ``set_query`` and ``exact`` take them."""
     return queries
 
 
@@ -127,6 +145,11 @@ def _compiled_new_scratch(points, n):
 @overload(set_query, **HOW)
 def _compiled_set_query(points, scratch, v, queries, q):
     return set_query.dispatch(points.instance_class)
+
+
+@overload(zero_is_sure, **HOW)
+def _compiled_zero_is_sure(points):
+    return zero_is_sure.dispatch(points.instance_class)
 
 
 @overload(score, **HOW)

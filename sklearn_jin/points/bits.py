@@ -16,7 +16,7 @@ from sklearn_jin.points import (
     subset,
 )
 from sklearn_jin.points.codes import prefetch_codes, subset_codes
-from sklearn_jin.points.planes import pack
+from sklearn_jin.points.packing import pack
 
 
 class Bits(NamedTuple):

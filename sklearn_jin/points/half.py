@@ -7,7 +7,7 @@ import numpy as np
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import LINE, frozen
 from sklearn_jin._simd import bits_float, prefetch_lines
-from sklearn_jin.points import exact, prefetch, subset
+from sklearn_jin.points import exact, prefetch, rows_of, subset
 
 LARGEST = 2.0**15  # numbers are brought below it by a power of two
 REBIASED = np.float32(2.0**112)  # the exponents of the two formats differ by 112
@@ -35,9 +35,9 @@ def half(X, space="l2"):
     return {"l2": HalfL2, "ip": HalfIP}[space](frozen(H), frozen(np.array([scale])))
 
 
-def whole(points):
-    """The rows as float32."""
-    return points.H.view(np.float16).astype(np.float32) * points.scale[0]
+def rows_half(points, ids):
+    X = points.H[ids].view(np.float16).astype(np.float32)
+    return frozen(X * points.scale[0])
 
 
 @kernel
@@ -75,3 +75,4 @@ def subset_half(points, ids):
 for kind in (HalfL2, HalfIP):
     prefetch.register(kind, prefetch_half)
     subset.register(kind, subset_half)
+    rows_of.register(kind, rows_half)

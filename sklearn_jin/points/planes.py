@@ -1,14 +1,11 @@
 """Codes of a few bits a number, each row with its own factors.
 
 A code stands for ``y = c - middle`` in a space that queries are brought to by
-``encode_queries``: there the score is ``add + scale <y, z> + const(query)``, where ``z``
-is the query.  What the numbers, their bits, the factors and the space are, is
+``encode_queries``: there the score is ``add + scale <y, z> + const(query)``, where
+``z`` is the query.  What the numbers, their bits, the factors and the space are, is
 the quantizer's choice: RaBitQ, SAQ, scalar, binary and ternary codes are all
-scored by the kernels of this file.
-
-A number of ``b`` bits lies on planes of 8, 4, 2 and 1 bits, lowest bits first:
-6 bits are a plane of 4 and one of 2.  So every plane is fields that divide a
-word, and a product with a query is a few shifts and multiplications.
+scored by the kernels of this file.  How the numbers lie in a code is told in
+:mod:`sklearn_jin.points.packing`.
 """
 
 from typing import NamedTuple
@@ -38,17 +35,26 @@ from sklearn_jin.points import (
     subset,
 )
 from sklearn_jin.points.codes import prefetch_codes, subset_codes
+from sklearn_jin.points.packing import FLOAT, Plane, plane_layout
+from sklearn_jin.points.planes_fastscan import (
+    fastscan_codes_planes,
+    fastscan_tables_planes,
+)
 from sklearn_jin.points.rotation import multiply, rotate
 
 TOP = 32767  # of a query as 16-bit integers
-FLOAT = 4  # bytes
+ADD, SCALES, ERR = range(3)  # of ``factors``
+
+# Columns of the second array of a scratch: a query's constant, the unit of its
+# integers and its norm; then for every segment its middle times the sum of the query.
+CONSTANT, UNIT, NORM, MIDDLES = range(4)
 
 
 class PlanesL2(NamedTuple):
     """Rows whose score estimates the squared L2 distance."""
 
     codes: np.ndarray  # (n, stride) uint8: the planes, then the factors
-    layout: np.ndarray  # (n_planes, 8) int64: see PLANE
+    layout: np.ndarray  # (n_planes, 8) int64: the fields of each Plane
     middles: np.ndarray  # (n_segments,) float32
     factors: np.ndarray  # (3,) int64: bytes of ``add``, the scales, ``err``, or -1s
     scales: np.ndarray  # (n_segments,) float32: of all rows; times their own, if any;
@@ -60,7 +66,7 @@ class PlanesL2(NamedTuple):
 
 
 class PlanesIP(NamedTuple):
-    """Rows whose score estimates two less the inner product; fields as in Planes."""
+    """Rows whose score estimates two less the inner product; fields as in PlanesL2."""
 
     codes: np.ndarray
     layout: np.ndarray
@@ -73,64 +79,6 @@ class PlanesIP(NamedTuple):
     weights: np.ndarray
 
 
-# Columns of ``layout``: bits of a field, first byte in the row, words (in
-# eights), first number of the plane's query, power of two, segment, and the
-# segment's first number and how many it has.
-PLANE = BITS, AT, WORDS, TO, POWER, SEGMENT, START, NUMBERS = range(8)
-
-
-def split_bits(bits):
-    """Bits of the planes of a number of ``bits`` bits, those of the lowest first."""
-    return [plane for plane in (8, 4, 2, 1) if bits & plane]
-
-
-def pack(numbers, bits):
-    """Fields (n, D) of ``bits`` in {1, 2, 4, 8} as rows of bytes, first ones lowest."""
-    per = 8 // bits
-    n, d = numbers.shape
-    fields = np.zeros((n, -(-d // per) * per), np.uint8)
-    fields[:, :d] = numbers
-    packed = fields[:, ::per].copy()
-    for f in range(1, per):
-        packed |= fields[:, f::per] << np.uint8(bits * f)
-    return packed
-
-
-def unpack(packed, bits, d):
-    """The first ``d`` fields of rows of bytes: what ``pack`` was given."""
-    per = 8 // bits
-    fields = np.empty((len(packed), packed.shape[1] * per), np.uint8)
-    for f in range(per):
-        fields[:, f::per] = packed >> np.uint8(bits * f) & np.uint8((1 << bits) - 1)
-    return fields[:, :d]
-
-
-def pack_planes(numbers, bits):
-    """Numbers (n, D) of ``bits`` bits, uint8, as their packed planes side by side."""
-    parts, power = [], 0
-    for plane in split_bits(bits):
-        fields = numbers >> np.uint8(power) & np.uint8((1 << plane) - 1)
-        parts.append(pack(fields, plane))
-        power += plane
-    return np.hstack(parts)
-
-
-def unpack_planes(packed, bits, d):
-    """What ``pack_planes`` was given."""
-    numbers, power, at = np.zeros((len(packed), d), np.uint8), 0, 0
-    for plane in split_bits(bits):
-        size = plane_bytes(d, plane)
-        fields = unpack(packed[:, at : at + size], plane, d)
-        numbers |= fields << np.uint8(power)
-        power, at = power + plane, at + size
-    return numbers
-
-
-def plane_bytes(d, bits):
-    """Bytes of ``d`` numbers of ``bits`` bits on their planes."""
-    return sum(-(-d * plane // 8) for plane in split_bits(bits))
-
-
 def planes(codes, segments, center, space="l2", factors=(-1, -1, -1), **learned):
     """The record of compact ``codes`` (n, n_bytes).
 
@@ -138,10 +86,9 @@ def planes(codes, segments, center, space="l2", factors=(-1, -1, -1), **learned)
     row, the lowest bits of the first segment first.  ``factors`` are the bytes
     where ``add``, the first of the scales (one a segment) and ``err`` stand in
     a row, -1 for what is not there.  What else is ``learned`` has the names of
-    the fields of :class:`Planes` and may be left out.
+    the fields of :class:`PlanesL2` and may be left out.
     """
-    layout = plan(segments)
-    reach = max(plane[AT] + 2 * plane[WORDS] for plane in layout)
+    layout = plane_layout(segments)
     some = {
         "middles": np.zeros(len(segments)),
         "scales": np.ones(len(segments)),
@@ -152,7 +99,7 @@ def planes(codes, segments, center, space="l2", factors=(-1, -1, -1), **learned)
         "center": center,
     }
     return {"l2": PlanesL2, "ip": PlanesIP}[space](
-        codes=aligned_codes(codes, reach),
+        codes=aligned_codes(codes, max(plane.at + 2 * plane.words for plane in layout)),
         layout=frozen(np.array(layout, np.int64)),
         factors=frozen(np.array(factors, np.int64)),
         **{
@@ -160,20 +107,6 @@ def planes(codes, segments, center, space="l2", factors=(-1, -1, -1), **learned)
             for name, array in some.items()
         },
     )
-
-
-def plan(segments):
-    """Rows of ``layout``."""
-    layout, at, to, start = [], 0, 0, 0
-    for segment, (d, bits) in enumerate(segments):
-        power = 0
-        for plane in split_bits(bits):
-            size = plane_bytes(d, plane)
-            words = -(-size // 16) * 8
-            layout.append((plane, at, words, to, power, segment, start, d))
-            at, to, power = at + size, to + words * (16 // plane), power + plane
-        start += d
-    return layout
 
 
 def turn_queries(points, rows):
@@ -208,94 +141,117 @@ def encode_queries_ip(points, queries):
     return weigh(points, turn_queries(points, rows), constants)
 
 
-def scratch_planes(points, n):
-    last = points.layout[-1]
-    width = last[TO] + last[WORDS] * (16 // last[BITS])
-    return (
-        np.zeros((n, width), np.int16),
-        np.zeros((n, 3 + len(points.middles)), np.float32),
-    )
+# Pieces are compiled into the loops: a scan that calls ``plane_products`` takes 67 ns
+# a code, not 10.
 
 
-def set_query_planes(points, scratch, v, queries, q):
-    # As integers, whose products with a field of 8 bits add up within 32 bits.
-    numbers, terms = scratch
-    D = queries.shape[1] - 2
+@piece
+def plane_of(layout, p):
+    """Row ``p`` of ``layout`` as a Plane."""
+    row = layout[p]
+    return Plane(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7])
+
+
+@piece
+def query_unit(queries, q, D):
+    """What 1 of the query's integers stands for.
+
+    The largest of them is 32767, or less where the sum of the products with ``D``
+    fields of 8 bits would need more than 32 bits in a lane.
+    """
     largest = np.float32(0)
     for j in range(D):
         largest = max(largest, abs(queries[q, j]))
     top = min(TOP, (1 << 33) // (255 * (D + 64)))
-    unit = largest / np.float32(top) if largest > 0 else np.float32(1)
-    terms[v, 0], terms[v, 1], terms[v, 2] = queries[q, D + 1], unit, queries[q, D]
-    for p in range(len(points.layout)):
-        words, to = points.layout[p, WORDS], points.layout[p, TO]
-        per, start = 16 // points.layout[p, BITS], points.layout[p, START]
-        total = np.float32(0)
-        for j in range(points.layout[p, NUMBERS]):
-            number = queries[q, start + j]
-            total += number
-            numbers[v, to + (j % per) * words + j // per] = np.int16(
-                np.rint(number / unit)
-            )
-        segment = points.layout[p, SEGMENT]
-        terms[v, 3 + segment] = points.middles[segment] * total
+    return largest / np.float32(top) if largest > 0 else np.float32(1)
 
 
 @piece
-def plane_products(codes, i, bits, at, words, numbers, v, to):
-    """Sum of the products of a plane of row ``i`` with the numbers of view ``v``.
+def plane_terms(terms, v, plane):
+    """``unit`` and ``rest`` of a plane, which adds ``scale (unit products - rest)``."""
+    unit = terms[v, UNIT] * np.float32(1 << plane.power)
+    rest = terms[v, MIDDLES + plane.segment] if plane.power == 0 else np.float32(0)
+    return unit, rest
 
-    Compiled into the loops: a scan that calls it takes 67 ns a code, not 10.
-    """
-    if bits == 4:
-        return products4(codes, i, at, words, numbers, v, to)
-    if bits == 1:
-        return products1(codes, i, at, words, numbers, v, to)
-    if bits == 2:
-        return products2(codes, i, at, words, numbers, v, to)
-    return products8(codes, i, at, words, numbers, v, to)
+
+@piece
+def plane_products(codes, i, plane, numbers, v):
+    """Sum of the products of a plane of row ``i`` with the integers of view ``v``."""
+    if plane.bits == 4:
+        return products4(codes, i, plane.at, plane.words, numbers, v, plane.to)
+    if plane.bits == 1:
+        return products1(codes, i, plane.at, plane.words, numbers, v, plane.to)
+    if plane.bits == 2:
+        return products2(codes, i, plane.at, plane.words, numbers, v, plane.to)
+    return products8(codes, i, plane.at, plane.words, numbers, v, plane.to)
+
+
+@piece
+def scale_byte(points, segment):
+    """Where rows have their own scale of a segment, or -1 where they have none."""
+    first = points.factors[SCALES]
+    return first + FLOAT * segment if first >= 0 else first
+
+
+@piece
+def factor_at(codes, i, at, otherwise):
+    """The float32 at byte ``at`` of row ``i``, or ``otherwise`` where that is -1."""
+    return float_at(codes, i, at) if at >= 0 else np.float32(otherwise)
+
+
+def scratch_planes(points, n):
+    last = plane_of(points.layout, len(points.layout) - 1)
+    return (
+        np.zeros((n, last.to + last.words * (16 // last.bits)), np.int16),
+        np.zeros((n, MIDDLES + len(points.middles)), np.float32),
+    )
+
+
+def set_query_planes(points, scratch, v, queries, q):
+    numbers, terms = scratch
+    D = queries.shape[1] - 2
+    unit = query_unit(queries, q, D)
+    terms[v, CONSTANT], terms[v, NORM] = queries[q, D + 1], queries[q, D]
+    terms[v, UNIT] = unit
+    for p in range(len(points.layout)):
+        plane = plane_of(points.layout, p)
+        per, total = 16 // plane.bits, np.float32(0)
+        for j in range(plane.size):
+            number = queries[q, plane.start + j]
+            total += number
+            place = plane.to + (j % per) * plane.words + j // per
+            numbers[v, place] = np.int16(np.rint(number / unit))
+        terms[v, MIDDLES + plane.segment] = points.middles[plane.segment] * total
 
 
 def score_planes(points, scratch, v, i):
-    numbers, terms = scratch
-    add, scales = points.factors[0], points.factors[1]
-    estimate = terms[v, 0]
-    if add >= 0:
-        estimate += float_at(points.codes, i, add)
+    (numbers, terms), codes = scratch, points.codes
+    estimate = terms[v, CONSTANT] + factor_at(codes, i, points.factors[ADD], 0)
     for p in range(len(points.layout)):
-        bits, at = points.layout[p, BITS], points.layout[p, AT]
-        words, to = points.layout[p, WORDS], points.layout[p, TO]
-        power, segment = points.layout[p, POWER], points.layout[p, SEGMENT]
-        products = plane_products(points.codes, i, bits, at, words, numbers, v, to)
-        scale = points.scales[segment]
-        if scales >= 0:
-            scale *= float_at(points.codes, i, scales + FLOAT * segment)
-        products *= terms[v, 1] * np.float32(1 << power)
-        if power == 0:
-            products -= terms[v, 3 + segment]
-        estimate += scale * products
+        plane = plane_of(points.layout, p)
+        unit, rest = plane_terms(terms, v, plane)
+        products = plane_products(codes, i, plane, numbers, v)
+        scale = points.scales[plane.segment]
+        scale *= factor_at(codes, i, scale_byte(points, plane.segment), 1)
+        estimate += scale * (unit * products - rest)
     return max(estimate, np.float32(0))
 
 
 def score_many_planes(points, scratch, v, ids, start, n, scores):
-    # Plane by plane, so that what a plane is like is looked up once.
-    numbers, terms = scratch
-    codes, add, scales = points.codes, points.factors[0], points.factors[1]
+    # As score_planes, but plane by plane, so that a plane is looked up once.
+    (numbers, terms), codes = scratch, points.codes
+    constant, add = terms[v, CONSTANT], points.factors[ADD]
     for j in range(n):
-        scores[j] = terms[v, 0]
-        if add >= 0:
-            scores[j] += float_at(codes, ids[start + j], add)
+        scores[j] = constant + factor_at(codes, ids[start + j], add, 0)
     for p in range(len(points.layout)):
-        bits, at = points.layout[p, BITS], points.layout[p, AT]
-        words, to = points.layout[p, WORDS], points.layout[p, TO]
-        power, segment = points.layout[p, POWER], points.layout[p, SEGMENT]
-        unit = terms[v, 1] * np.float32(1 << power)
-        rest = terms[v, 3 + segment] if power == 0 else np.float32(0)
-        shared, own = points.scales[segment], scales + FLOAT * segment
+        plane = plane_of(points.layout, p)
+        unit, rest = plane_terms(terms, v, plane)
+        shared = points.scales[plane.segment]
+        own = scale_byte(points, plane.segment)
         for j in range(n):
             i = ids[start + j]
-            products = plane_products(codes, i, bits, at, words, numbers, v, to)
-            scale = shared * float_at(codes, i, own) if scales >= 0 else shared
+            products = plane_products(codes, i, plane, numbers, v)
+            scale = shared * factor_at(codes, i, own, 1)
             scores[j] += scale * (unit * products - rest)
     for j in range(n):
         scores[j] = max(scores[j], np.float32(0))
@@ -303,37 +259,42 @@ def score_many_planes(points, scratch, v, ids, start, n, scores):
 
 def lower_bound_planes(points, scratch, v, i):
     estimate = score(points, scratch, v, i)
-    if points.factors[2] < 0:
+    if points.factors[ERR] < 0:
         return estimate
-    gap = float_at(points.codes, i, points.factors[2]) * points.scales[0]
-    gap *= scratch[1][v, 2]
+    gap = float_at(points.codes, i, points.factors[ERR]) * points.scales[0]
+    gap *= scratch[1][v, NORM]
     return max(estimate - gap, np.float32(0))
+
+
+@piece
+def exact_products(codes, i, plane, middle, queries, q):
+    """Sum of the products of a plane's numbers less their middle with a query."""
+    products = 0.0
+    if plane.bits == 8:  # whole bytes, of which the compiler makes vectors
+        for j in range(plane.size):
+            number = np.float64(codes[i, plane.at + j]) - middle
+            products += number * np.float64(queries[q, plane.start + j])
+        return products
+    mask = (1 << plane.bits) - 1
+    for j in range(plane.size):
+        place = j * plane.bits
+        byte = np.int64(codes[i, plane.at + (place >> 3)])
+        number = ((byte >> (place & 7) & mask) << plane.power) - middle
+        products += number * np.float64(queries[q, plane.start + j])
+    return products
 
 
 @kernel
 def exact_planes(points, queries, q, i):
-    D, add, scales = queries.shape[1] - 2, points.factors[0], points.factors[1]
+    codes, D = points.codes, queries.shape[1] - 2
     estimate = np.float64(queries[q, D + 1])
-    if add >= 0:
-        estimate += np.float64(float_at(points.codes, i, add))
+    estimate += np.float64(factor_at(codes, i, points.factors[ADD], 0))
     for p in range(len(points.layout)):
-        bits, at = points.layout[p, BITS], points.layout[p, AT]
-        power, segment = points.layout[p, POWER], points.layout[p, SEGMENT]
-        start, mask = points.layout[p, START], (1 << bits) - 1
-        middle = np.float64(points.middles[segment]) if power == 0 else 0.0
-        products = 0.0
-        if bits == 8:  # plain bytes
-            for j in range(points.layout[p, NUMBERS]):
-                number = np.float64(points.codes[i, at + j]) - middle
-                products += number * np.float64(queries[q, start + j])
-        for j in range(0 if bits == 8 else points.layout[p, NUMBERS]):
-            place = j * bits
-            byte = np.int64(points.codes[i, at + (place >> 3)])
-            field = byte >> (place & 7) & mask
-            products += ((field << power) - middle) * np.float64(queries[q, start + j])
-        scale = np.float64(points.scales[segment])
-        if scales >= 0:
-            scale *= np.float64(float_at(points.codes, i, scales + FLOAT * segment))
+        plane = plane_of(points.layout, p)
+        middle = np.float64(points.middles[plane.segment] if plane.power == 0 else 0)
+        products = exact_products(codes, i, plane, middle, queries, q)
+        scale = np.float64(points.scales[plane.segment])
+        scale *= np.float64(factor_at(codes, i, scale_byte(points, plane.segment), 1))
         estimate += scale * products
     return estimate
 
@@ -347,45 +308,6 @@ def exact_l2(points, queries, q, i):
 def exact_ip(points, queries, q, i):
     """Minus the inner product, as of raw rows."""
     return exact_planes(points, queries, q, i) - 2.0
-
-
-def fastscan_codes_planes(points):
-    """Bytes of the planes, unless one has fields of 8 bits or scales differ."""
-    layout, n = points.layout, len(points.codes)
-    if len(points.middles) > 1 or (layout[:, BITS] == 8).any():
-        return None
-    size = [plane_bytes(plane[NUMBERS], plane[BITS]) for plane in layout]
-    parts = [points.codes[:, at : at + wide] for at, wide in zip(layout[:, AT], size)]
-    add, scale = points.factors[0], points.factors[1]
-    factors = np.zeros((2, n), np.float32)
-    if add >= 0:
-        factors[0] = float_column(points.codes, add)
-    factors[1] = points.scales[0]
-    if scale >= 0:
-        factors[1] *= float_column(points.codes, scale)
-    return np.hstack(parts), factors
-
-
-def float_column(codes, at):
-    """The float32 whose bytes stand from ``at`` on in every row of ``codes``."""
-    return np.ascontiguousarray(codes[:, at : at + FLOAT]).view(np.float32)[:, 0]
-
-
-def fastscan_tables_planes(points, queries):
-    n, D = len(queries), points.layout[0, NUMBERS]
-    numbers, outer = queries[:, :D], queries[:, -1].copy()
-    parts = []
-    for plane in points.layout:
-        per = 4 // plane[BITS]  # fields of a nibble
-        size = 2 * plane_bytes(D, plane[BITS])
-        padded = np.zeros((n, size * per), np.float32)
-        padded[:, :D] = numbers
-        shifts = plane[BITS] * np.arange(per)[:, None]
-        fields = np.arange(16) >> shifts & ((1 << plane[BITS]) - 1)
-        fields = (fields << plane[POWER]).astype(np.float32)
-        parts.append(np.einsum("nsp,pc->nsc", padded.reshape(n, size, per), fields))
-    entries = np.concatenate(parts, axis=1).reshape(n, -1, 2, 16)
-    return entries, outer, -points.middles[0] * numbers.sum(axis=1), np.inf
 
 
 for kind in (PlanesL2, PlanesIP):

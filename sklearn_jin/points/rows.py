@@ -12,10 +12,12 @@ from sklearn_jin.points import (
     new_scratch,
     pair_score,
     prefetch,
+    rows_of,
     score,
     set_query,
     spaces,
     subset,
+    zero_is_sure,
 )
 
 FETCHED_LINES = 64  # of one row; the hardware follows a longer row by itself
@@ -66,6 +68,10 @@ def prefetch_rows(points, i):
     prefetch_lines(points.X, i, min((4 * width + LINE - 1) // LINE, FETCHED_LINES))
 
 
+def rows_as_they_are(points, ids):
+    return points.X[ids]
+
+
 def subset_rows(points, ids):
     return points._replace(X=frozen(aligned(points.X[ids])))
 
@@ -75,6 +81,16 @@ for kind in (RowsL2, RowsL1, RowsLinf, RowsIP):
     set_query.register(kind, set_query_rows)
     prefetch.register(kind, prefetch_rows)
     subset.register(kind, subset_rows)
+    rows_of.register(kind, rows_as_they_are)
+
+
+def zero_of_rows_is_sure(points):
+    return True
+
+
+# Not of inner products, whose scores are cut at 0.
+for kind in (RowsL2, RowsL1, RowsLinf):
+    zero_is_sure.register(kind, zero_of_rows_is_sure)
 
 
 @score.register(RowsL2)

@@ -1,8 +1,10 @@
 """The scikit-learn face that every quantizer shares.
 
-A quantizer adds a constructor, ``_learn``, ``_encode``, ``_decode`` and
+A quantizer adds its parameters, ``_learn``, ``_encode``, ``_decode`` and
 ``points``; all that a user may rely on is here.
 """
+
+import math
 
 import numpy as np
 from sklearn.base import (
@@ -12,7 +14,10 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from sklearn_jin._compat import _fit_context
+from sklearn_jin.metrics import FLOAT32_MAX, TOP, safe_exponent, size_of, times_power
+
+SAFE = (2.0**-30, 2.0**30)  # sizes of rows of which float32 holds all sums and squares
+MOST = 2**20  # numbers turned into float64 at a time
 
 
 class Quantizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -20,9 +25,12 @@ class Quantizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     A code is a row of bytes with all that is kept of a vector, factors
     included; what all vectors share is in attributes.
+
+    Rows are brought near 1 by ``2**exponent_`` where float32 would not hold what is
+    computed of them.  What a quantizer adds sees such rows alone.  Rows that a metric
+    prepared, and residuals, are near 1 already: their exponent is 0.
     """
 
-    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
         """Learn from the rows of ``X``.
 
@@ -38,11 +46,18 @@ class Quantizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         self : object
             The fitted quantizer.
         """
-        self._learn(validate_data(self, X, dtype=np.float32, order="C"))
+        # Within the fit of an index scikit-learn's decorator would skip this.
+        self._validate_params()
+        X = self._validated(X)
+        self.exponent_ = safe_exponent(size_of(X), SAFE)
+        self._learn(self._scaled(X))
         return self
 
     def transform(self, X):
         """Codes of the rows of ``X``.
+
+        Of rows that are a million times as large as those of :meth:`fit`, or more,
+        numbers are cut where float32 would not hold their squares.
 
         Parameters
         ----------
@@ -55,8 +70,7 @@ class Quantizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             One row of bytes a row of ``X``.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=np.float32, order="C")
-        return self._encode(X)
+        return self._encode(self._scaled(self._validated(X, reset=False)))
 
     def inverse_transform(self, X):
         """Rows that the codes ``X`` stand for.
@@ -77,7 +91,8 @@ class Quantizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             If ``X`` has another width.
         """
         check_is_fitted(self)
-        return self._decode(self._check_codes(X, "X"))
+        rows = self._decode(self._check_codes(X, "X"))
+        return self._unscaled(rows)
 
     def fit_residuals(self, X, rows, n_threads=1):
         """Learn from residuals ``X`` (n, d), float32, of ``rows`` of the same shape.
@@ -85,13 +100,33 @@ class Quantizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         For indexes, which code what rows lie from a centre.
         """
         self._validate_params()
-        self.n_features_in_ = X.shape[1]
+        self.n_features_in_, self.exponent_ = X.shape[1], 0
         self._learn_residuals(X, rows, n_threads)
         return self
 
     def encode_residuals(self, X, rows):
         """Codes of residuals ``X`` of ``rows``, see :meth:`fit_residuals`."""
         return self._encode(X)
+
+    def _validated(self, X, reset=True):
+        """``X`` as float32 rows."""
+        # scikit-learn looks for NaN by a sum, in which inf may meet -inf.
+        with np.errstate(invalid="ignore"):
+            return validate_data(self, X, reset=reset, dtype=np.float32, order="C")
+
+    def _scaled(self, X):
+        """Rows times ``2**exponent_``, of lengths whose squares float32 holds."""
+        # A row of d numbers up to 2**e is no longer than 2**(e + log2(d) / 2).
+        most = TOP - (X.shape[1].bit_length() + 1) // 2
+        if self.exponent_ == 0 and math.frexp(size_of(X))[1] <= most:
+            return X
+        return _times_power(X, self.exponent_, 2.0**most)
+
+    def _unscaled(self, rows, degree=1):
+        """Rows, or what is of a ``degree`` of them, in the unit of the data."""
+        if self.exponent_ == 0:
+            return rows
+        return _times_power(rows, -degree * self.exponent_, FLOAT32_MAX)
 
     def _check_codes(self, codes, name):
         """The argument ``name``, which must be what ``transform`` returns."""
@@ -133,7 +168,22 @@ class Quantizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def points(self, codes, space="l2"):
         """The record of ``codes`` for routes: see :mod:`sklearn_jin.points`.
 
-        ``space`` names the record of :mod:`sklearn_jin.points.rows` whose scores
-        are estimated: ``"RowsL2"`` (squared L2) or ``"RowsIP"`` (inner product).
+        ``space`` says which scores are estimated: ``"l2"``, the squared distance,
+        or ``"ip"``, minus the inner product.  For indexes, whose rows are near 1.
         """
         raise NotImplementedError
+
+
+def blocks(X):
+    """Slices of the rows of ``X`` that leave room for copies in float64."""
+    n, d = X.shape
+    step = max(1, MOST // d)
+    return (slice(lo, lo + step) for lo in range(0, n, step))
+
+
+def _times_power(X, exponent, most):
+    """``X * 2**exponent``, float32, cut to sizes of at most ``most``."""
+    scaled = np.empty(X.shape, np.float32)
+    for part in blocks(X):
+        scaled[part] = np.clip(times_power(X[part], exponent), -most, most)
+    return scaled

@@ -1,17 +1,20 @@
 """Codes of one bit a feature: above the mean or not."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from sklearn_jin._compat import StrOptions
+from sklearn_jin.quantizers._base import blocks
 from sklearn_jin.quantizers._planes import (
     FLOAT,
     PlanesQuantizer,
-    blocks,
     center_of,
     middle_of,
 )
 
 
+@dataclass(eq=False, repr=False)
 class BinaryQuantizer(PlanesQuantizer):
     """Codes of one bit a feature: whether it is above its mean.
 
@@ -39,6 +42,9 @@ class BinaryQuantizer(PlanesQuantizer):
         Mean of the fitted rows.
     deviations_ : ndarray of shape (n_features,), float32
         Mean absolute deviation of every feature.
+    exponent_ : int
+        Rows are multiplied by ``2**exponent_`` first, and all that is learned is of
+        such rows: 0 where their largest number is within 2**-30 and 2**30.
     n_features_in_ : int
         Number of features seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -63,10 +69,9 @@ class BinaryQuantizer(PlanesQuantizer):
     (1797, 8)
     """
 
-    _parameter_constraints = {"scores": [StrOptions({"asymmetric", "hamming"})]}
+    scores: str = "asymmetric"
 
-    def __init__(self, scores="asymmetric"):
-        self.scores = scores
+    _parameter_constraints = {"scores": [StrOptions({"asymmetric", "hamming"})]}
 
     def _learn(self, X):
         self.center_ = center_of(X)
@@ -76,6 +81,15 @@ class BinaryQuantizer(PlanesQuantizer):
         self.deviations_ = (total / len(X)).astype(np.float32)
         n_factors = 2 if self.scores == "asymmetric" else 0
         self.n_bytes_ = self._n_planes_bytes + n_factors * FLOAT
+
+    def _learn_residuals(self, X, rows, n_threads):
+        if self.scores == "hamming":
+            raise ValueError(
+                "scores='hamming' makes no codes for lists: these hold residuals and "
+                "compare them by inner products, which a count of bits does not "
+                "estimate: use scores='asymmetric'"
+            )
+        self._learn(X)
 
     @property
     def _segments(self):
@@ -109,8 +123,8 @@ class BinaryQuantizer(PlanesQuantizer):
 
             if space != "l2":
                 raise ValueError(
-                    "scores='hamming' serves squared distances alone, not inner "
-                    "products: use scores='asymmetric'"
+                    "scores='hamming' counts the bits that differ, which estimates "
+                    "squared distances but no inner product: use scores='asymmetric'"
                 )
             return bits(codes, self.center_)
         weights = 2 * self.deviations_  # values are plus and minus one half

@@ -5,7 +5,6 @@ import numpy as np
 from sklearn_jin.quantizers._base import Quantizer
 
 FLOAT = 4  # bytes
-MOST = 2**20  # numbers turned into float64 at a time
 
 
 class PlanesQuantizer(Quantizer):
@@ -16,13 +15,13 @@ class PlanesQuantizer(Quantizer):
 
     @property
     def _n_planes_bytes(self):
-        from sklearn_jin.points.planes import plane_bytes
+        from sklearn_jin.points.packing import plane_bytes
 
         return sum(plane_bytes(d, bits) for d, bits in self._segments)
 
     def _join(self, numbers, factors):
         """Codes of numbers (n, D), uint8, and factors (n, n_factors), float32."""
-        from sklearn_jin.points.planes import pack_planes
+        from sklearn_jin.points.packing import pack_planes
 
         parts, start = [], 0
         for d, bits in self._segments:
@@ -33,7 +32,7 @@ class PlanesQuantizer(Quantizer):
 
     def _split(self, codes):
         """What ``_join`` was given."""
-        from sklearn_jin.points.planes import plane_bytes, unpack_planes
+        from sklearn_jin.points.packing import plane_bytes, unpack_planes
 
         parts, at = [], 0
         for d, bits in self._segments:
@@ -74,10 +73,3 @@ def center_of(X):
 def middle_of(bits):
     """What is taken from a number of ``bits`` bits, so that the mean is 0."""
     return ((1 << bits) - 1) / 2
-
-
-def blocks(X):
-    """Slices of the rows of ``X`` that leave room for copies in float64."""
-    n, d = X.shape
-    step = max(1, MOST // d)
-    return (slice(lo, lo + step) for lo in range(0, n, step))

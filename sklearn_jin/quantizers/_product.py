@@ -1,6 +1,7 @@
 """Product quantization: a centroid for every sub-vector, plain and improved."""
 
 import warnings
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 
 import numpy as np
@@ -16,6 +17,7 @@ THRESHOLD, ITS_FEATURES = 0.2, 128  # default threshold, up to as many features
 SHORT_SHARE = 0.01  # rows that may be too short for the threshold
 
 
+@dataclass(eq=False, repr=False)
 class ProductQuantizer(Quantizer):
     """A centroid for every sub-vector [1]_.
 
@@ -58,6 +60,9 @@ class ProductQuantizer(Quantizer):
     n_bytes_ : int
         Bytes of a code: ``m`` for 8 bits, ``ceil(m / 2)`` for 4, where byte ``t``
         holds runs ``t`` (low half) and ``t + ceil(m / 2)`` (high half).
+    exponent_ : int
+        Rows are multiplied by ``2**exponent_`` first, and all that is learned is of
+        such rows: 0 where their largest number is within 2**-30 and 2**30.
     n_features_in_ : int
         Number of features seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -83,6 +88,12 @@ class ProductQuantizer(Quantizer):
     (1797, 16)
     """
 
+    n_subvectors: object = "auto"
+    n_bits: int = 8
+    max_train: object = field(default="auto", kw_only=True)
+    n_iter: int = field(default=20, kw_only=True)
+    random_state: object = field(default=None, kw_only=True)
+
     _parameter_constraints = {
         "n_subvectors": [
             StrOptions({"auto"}),
@@ -94,23 +105,8 @@ class ProductQuantizer(Quantizer):
         "random_state": ["random_state"],
     }
 
-    def __init__(
-        self,
-        n_subvectors="auto",
-        n_bits=8,
-        *,
-        max_train="auto",
-        n_iter=20,
-        random_state=None,
-    ):
-        self.n_subvectors = n_subvectors
-        self.n_bits = n_bits
-        self.max_train = max_train
-        self.n_iter = n_iter
-        self.random_state = random_state
-
     def points(self, codes, space="l2"):
-        """The record of ``codes`` for ``space`` "Raw" (squared L2) or "Dot"."""
+        """The record of ``codes`` for ``space`` "l2" or "ip"."""
         from sklearn_jin.points.product import KINDS
 
         return KINDS[self.n_bits, space](
@@ -188,6 +184,7 @@ class ProductQuantizer(Quantizer):
         return encode(X, self.codebooks_, self.starts_)
 
 
+@dataclass(eq=False, repr=False)
 class OptimizedProductQuantizer(ProductQuantizer):
     """Product quantization after a rotation that is learned with it [1]_.
 
@@ -229,6 +226,9 @@ class OptimizedProductQuantizer(ProductQuantizer):
         Number of runs.
     n_bytes_ : int
         Bytes of a code: ``m`` for 8 bits, ``ceil(m / 2)`` for 4.
+    exponent_ : int
+        Rows are multiplied by ``2**exponent_`` first, and all that is learned is of
+        such rows: 0 where their largest number is within 2**-30 and 2**30.
     n_features_in_ : int
         Number of features seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -256,29 +256,12 @@ class OptimizedProductQuantizer(ProductQuantizer):
     True
     """
 
+    n_rotations: int = field(default=20, kw_only=True)
+
     _parameter_constraints = {
         **ProductQuantizer._parameter_constraints,
         "n_rotations": [Interval(Integral, 0, None, closed="left")],
     }
-
-    def __init__(
-        self,
-        n_subvectors="auto",
-        n_bits=8,
-        *,
-        n_rotations=20,
-        max_train="auto",
-        n_iter=20,
-        random_state=None,
-    ):
-        super().__init__(
-            n_subvectors,
-            n_bits,
-            max_train=max_train,
-            n_iter=n_iter,
-            random_state=random_state,
-        )
-        self.n_rotations = n_rotations
 
     def _train(self, X, rows, n_centroids, rng, n_threads):
         from sklearn_jin.construction.product import train_rotated
@@ -298,6 +281,7 @@ class OptimizedProductQuantizer(ProductQuantizer):
         return multiply(super()._decode(codes), self.rotation_.T)
 
 
+@dataclass(eq=False, repr=False)
 class AnisotropicQuantizer(ProductQuantizer):
     """Product quantization for inner products: the score-aware loss [1]_.
 
@@ -349,6 +333,9 @@ class AnisotropicQuantizer(ProductQuantizer):
         Number of runs.
     n_bytes_ : int
         Bytes of a code: ``m`` for 8 bits, ``ceil(m / 2)`` for 4.
+    exponent_ : int
+        Rows are multiplied by ``2**exponent_`` first, and all that is learned is of
+        such rows: 0 where their largest number is within 2**-30 and 2**30.
     n_features_in_ : int
         Number of features seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -374,32 +361,15 @@ class AnisotropicQuantizer(ProductQuantizer):
     (1797, 16)
     """
 
+    n_bits: int = 4
+    threshold: object = field(default="auto", kw_only=True)
+    n_updates: int = field(default=3, kw_only=True)
+
     _parameter_constraints = {
         **ProductQuantizer._parameter_constraints,
         "threshold": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="neither")],
         "n_updates": [Interval(Integral, 0, None, closed="left")],
     }
-
-    def __init__(
-        self,
-        n_subvectors="auto",
-        n_bits=4,
-        *,
-        threshold="auto",
-        n_updates=3,
-        max_train="auto",
-        n_iter=20,
-        random_state=None,
-    ):
-        super().__init__(
-            n_subvectors,
-            n_bits,
-            max_train=max_train,
-            n_iter=n_iter,
-            random_state=random_state,
-        )
-        self.threshold = threshold
-        self.n_updates = n_updates
 
     def _train(self, X, rows, n_centroids, rng, n_threads):
         from sklearn_jin.construction.product import train_anisotropic
@@ -408,7 +378,7 @@ class AnisotropicQuantizer(ProductQuantizer):
         self.threshold_ = self._share(X.shape[1]) * self.length_
         self.codebooks_ = train_anisotropic(
             X,
-            *self._aim(rows),
+            self._aim(rows),
             self.starts_,
             n_centroids,
             rng,

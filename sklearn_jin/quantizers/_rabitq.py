@@ -1,10 +1,11 @@
 """Codes of 1 to 8 bits a feature, with an unbiased estimate and a bound."""
 
+from dataclasses import dataclass, field
 from numbers import Integral
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_jin._compat import Interval
 from sklearn_jin.quantizers._planes import (
@@ -17,6 +18,7 @@ from sklearn_jin.quantizers._planes import (
 N_FACTORS = 3
 
 
+@dataclass(eq=False, repr=False)
 class RaBitQ(PlanesQuantizer):
     """Codes of 1 to 8 bits a feature, whose distances have a bound [1]_ [2]_.
 
@@ -50,6 +52,9 @@ class RaBitQ(PlanesQuantizer):
         Mean of the fitted rows.
     signs_ : ndarray of shape (4, D), float32
         The rotation: signs of the rounds of a Walsh-Hadamard transform.
+    exponent_ : int
+        Rows are multiplied by ``2**exponent_`` first, and all that is learned is of
+        such rows: 0 where their largest number is within 2**-30 and 2**30.
     n_features_in_ : int
         Number of features seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -85,14 +90,13 @@ class RaBitQ(PlanesQuantizer):
     (2, 44)
     """
 
+    n_bits: int = 1
+    random_state: object = field(default=None, kw_only=True)
+
     _parameter_constraints = {
         "n_bits": [Interval(Integral, 1, 8, closed="both")],
         "random_state": ["random_state"],
     }
-
-    def __init__(self, n_bits=1, *, random_state=None):
-        self.n_bits = n_bits
-        self.random_state = random_state
 
     def lower_bound(self, codes, X):
         """What the squared distances are hardly ever below.
@@ -120,16 +124,16 @@ class RaBitQ(PlanesQuantizer):
             If ``codes`` or ``X`` have another width.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=np.float32, order="C")
+        X = self._validated(X, reset=False)
         numbers, factors = self._split(self._check_codes(codes, "codes"))
         add, scale, err = factors.T
-        queries = self._turn(X)
+        queries = self._turn(self._scaled(X))
         squares = np.einsum("ij,ij->i", queries, queries)[:, None]
         bounds = queries @ (numbers - np.float32(middle_of(self.n_bits))).T
         bounds *= scale
         bounds += add + squares
         bounds -= err * np.sqrt(squares)
-        return np.maximum(bounds, 0, out=bounds)
+        return self._unscaled(np.maximum(bounds, 0, out=bounds), degree=2)
 
     def _learn(self, X):
         from sklearn_jin.points.rotation import draw_signs, turned_width

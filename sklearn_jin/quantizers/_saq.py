@@ -1,15 +1,16 @@
 """Codes whose bits go where the variance is: a float average of bits a feature."""
 
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils import check_random_state
 
 from sklearn_jin._compat import Interval
+from sklearn_jin.quantizers._base import blocks
 from sklearn_jin.quantizers._planes import (
     FLOAT,
     PlanesQuantizer,
-    blocks,
     center_of,
     middle_of,
 )
@@ -17,6 +18,7 @@ from sklearn_jin.quantizers._planes import (
 SAMPLE = 1000  # rows that tell how near codes are
 
 
+@dataclass(eq=False, repr=False)
 class SAQ(PlanesQuantizer):
     """Codes of principal components, the first of them with more bits [1]_.
 
@@ -64,6 +66,9 @@ class SAQ(PlanesQuantizer):
     squared_cosines_ : ndarray of shape (n_segments,), float32
         Of rows and codes, the mean: by as much :meth:`inverse_transform`
         shortens what estimates products without a bias.
+    exponent_ : int
+        Rows are multiplied by ``2**exponent_`` first, and all that is learned is of
+        such rows: 0 where their largest number is within 2**-30 and 2**30.
     n_features_in_ : int
         Number of features seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -101,16 +106,15 @@ class SAQ(PlanesQuantizer):
     (2, 24)
     """
 
+    n_bits: float = 4
+    n_rounds: int = field(default=6, kw_only=True)
+    random_state: object = field(default=None, kw_only=True)
+
     _parameter_constraints = {
         "n_bits": [Interval(Real, 0, 8, closed="right")],
         "n_rounds": [Interval(Integral, 0, None, closed="left")],
         "random_state": ["random_state"],
     }
-
-    def __init__(self, n_bits=4, *, n_rounds=6, random_state=None):
-        self.n_bits = n_bits
-        self.n_rounds = n_rounds
-        self.random_state = random_state
 
     def _learn(self, X):
         from sklearn_jin.construction import saq

@@ -1,6 +1,8 @@
 """Scalar quantization: every feature rounded to a level of a grid."""
 
+from dataclasses import dataclass, field
 from itertools import product
+from numbers import Integral
 
 import numpy as np
 
@@ -11,6 +13,7 @@ SAMPLE = 4096  # rows on which a range is chosen
 CUTS = (0, 0.0005, 0.002, 0.005, 0.01, 0.02, 0.04)  # shares of numbers off the grid
 
 
+@dataclass(eq=False, repr=False)
 class ScalarQuantizer(Quantizer):
     """Round every feature to one of ``2**n_bits`` equidistant levels.
 
@@ -44,6 +47,9 @@ class ScalarQuantizer(Quantizer):
         What code 0 stands for; for ``range="row"`` the mean of the rows.
     step_ : ndarray of shape (n_features,), float32
         Between two levels; for ``range="row"`` ones, for it is in the code.
+    exponent_ : int
+        Rows are multiplied by ``2**exponent_`` first, and all that is learned is of
+        such rows: 0 where their largest number is within 2**-30 and 2**30.
     n_features_in_ : int
         Number of features seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -63,17 +69,16 @@ class ScalarQuantizer(Quantizer):
            [255, 128]], dtype=uint8)
     """
 
+    n_bits: int = 8
+    range: str = field(default="global", kw_only=True)
+
     _parameter_constraints = {
-        "n_bits": [Options(int, {4, 6, 8})],
+        "n_bits": [Options(Integral, {4, 6, 8})],
         "range": [StrOptions({"global", "feature", "row"})],
     }
 
-    def __init__(self, n_bits=8, *, range="global"):
-        self.n_bits = n_bits
-        self.range = range
-
     def _learn(self, X):
-        from sklearn_jin.points.planes import plane_bytes
+        from sklearn_jin.points.packing import plane_bytes
 
         d, some = X.shape[1], X[:: -(-len(X) // SAMPLE)].astype(np.float64)
         self.n_bytes_ = plane_bytes(d, self.n_bits)
@@ -95,7 +100,7 @@ class ScalarQuantizer(Quantizer):
         self.step_ = np.broadcast_to(step, d).astype(np.float32)
 
     def _encode(self, X):
-        from sklearn_jin.points.planes import pack_planes
+        from sklearn_jin.points.packing import pack_planes
 
         X, top = X.astype(np.float64), 2**self.n_bits - 1
         if self.range != "row":
@@ -145,7 +150,7 @@ class ScalarQuantizer(Quantizer):
         return (2**self.n_bits - 1) / 2
 
     def _levels(self, codes):
-        from sklearn_jin.points.planes import unpack_planes
+        from sklearn_jin.points.packing import unpack_planes
 
         d = len(self.low_)
         return unpack_planes(codes, self.n_bits, d).astype(np.float32)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from sklearn_jin.quantizers._planes import FLOAT, PlanesQuantizer, blocks, center_of
+from sklearn_jin.quantizers._base import blocks
+from sklearn_jin.quantizers._planes import FLOAT, PlanesQuantizer, center_of
 
 
 class TernaryQuantizer(PlanesQuantizer):
@@ -23,6 +24,9 @@ class TernaryQuantizer(PlanesQuantizer):
         Mean of the fitted rows.
     scale_ : ndarray of shape (n_features,), float32
         Standard deviation of every feature; 1 for a constant one.
+    exponent_ : int
+        Rows are multiplied by ``2**exponent_`` first, and all that is learned is of
+        such rows: 0 where their largest number is within 2**-30 and 2**30.
     n_features_in_ : int
         Number of features seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

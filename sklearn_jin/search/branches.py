@@ -5,7 +5,16 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_jin.points import subset
-from sklearn_jin.search.layers import Copies, Layers, descend, find_entries, landmarked
+from sklearn_jin.search.index import Copies, copies_of, propose, ranges_of
+from sklearn_jin.search.layers import (
+    Layers,
+    copies_of_layers,
+    descend,
+    entry_of,
+    find_entries,
+    propose_by_walks,
+    with_landmarks,
+)
 
 
 class Branches(NamedTuple):
@@ -17,7 +26,31 @@ class Branches(NamedTuple):
     first_bridges: np.ndarray  # (n_ranks,) bool: whether a bridge leads down from it
     second_bridges: np.ndarray
     radius: np.ndarray  # (1,) float32: the score of a query that may take a bridge
+    entry: np.ndarray  # (1,) int32: every node is reached from it
     copies: Copies
+
+
+propose.register(Branches, propose_by_walks)
+copies_of.register(Branches, copies_of_layers)
+
+
+@ranges_of.register(Branches)
+def ranges_of_branches(route, n):
+    yield route.neighbors, -1, n - 1
+    yield np.array([len(route.neighbors)]), n, n
+    yield route.entry, 0, n - 1
+    for part in (route.first, route.second, route.copies):
+        yield from ranges_of(part, n)
+    for branch, bridges in (
+        (route.first, route.first_bridges),
+        (route.second, route.second_bridges),
+    ):
+        yield np.array([len(bridges)]), len(branch.members), len(branch.members)
+
+
+@entry_of.register(Branches)
+def entry_of_branches(layers):
+    return layers.entry[0]
 
 
 @find_entries.register(Branches)
@@ -34,10 +67,10 @@ def find_both(layers, queries, rows):
     return entries[:, : layers.neighbors.shape[1]], ranks
 
 
-@landmarked.register(Branches)
-def landmarked_both(layers, points):
-    branches = (
+@with_landmarks.register(Branches)
+def with_landmarks_of_both(layers, points):
+    first, second = (
         branch._replace(landmarks=subset(points, branch.members))
         for branch in (layers.first, layers.second)
     )
-    return layers._replace(**dict(zip(("first", "second"), branches)))
+    return layers._replace(first=first, second=second)

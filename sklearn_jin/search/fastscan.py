@@ -1,4 +1,4 @@
-"""Scan of codes by tables: all codes that are nibbles, 64 at a time.
+"""FastScan: codes that are nibbles are scanned by tables, 64 codes at a time.
 
 What a nibble of a code adds to a score is one of 16 numbers, which a query
 fixes.  As bytes they fill a register, so that one instruction looks up 64.
@@ -24,18 +24,25 @@ from sklearn_jin._simd import (
     sum_tables,
 )
 from sklearn_jin._threads import run
-from sklearn_jin.points import encode_queries, fastscan_codes, fastscan_tables
-from sklearn_jin.search.beam import NO_KEY, ONE, key_of, score_of
-from sklearn_jin.search.scan import choose
+from sklearn_jin.points import count, encode_queries, fastscan_codes, fastscan_tables
+from sklearn_jin.search import counters
+from sklearn_jin.search.index import codes_of, for_this_cpu, propose, ranges_of
+from sklearn_jin.search.keys import (
+    NO_KEY,
+    ONE,
+    SAME_SCORE,
+    key_of,
+    score_of,
+    split_keys,
+)
 from sklearn_jin.search.shortlist import push, shortlists, top_k
 
-CHUNK = 32  # queries a thread takes at a time
-GROUP = 32  # blocks of a run, where there are no lists
+QUERIES_PER_TASK = 32
+BLOCKS_OF_A_RUN = 32  # where there are no lists
 SAMPLE_BLOCKS = 128  # of which a scan has a first look
-SAME_SCORE = np.uint64(0xFFFFFFFF)  # the bits of a key below its score
 TOP = 255  # of an entry
 SUM_TOP = 65535
-ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 class Blocks(NamedTuple):
@@ -47,11 +54,11 @@ class Blocks(NamedTuple):
     points: tuple  # the record of the codes, without rows: what makes the tables
 
 
-class Asked(NamedTuple):
-    """What codes are asked; a query may ask in several ways."""
+class QueryTables(NamedTuple):
+    """What queries look up; a query may have several rows, one for each middle."""
 
-    tables: np.ndarray  # (n_asked, n_bytes * 32) uint8; may be longer
-    inner: np.ndarray  # (n_asked,) float32, of codes with factors
+    entries: np.ndarray  # (n_rows, n_bytes * 32) uint8; may be longer
+    inner: np.ndarray  # (n_rows,) float32, of codes with factors
 
 
 class Turns(NamedTuple):
@@ -66,7 +73,7 @@ class Turns(NamedTuple):
     starts: np.ndarray  # (n_runs + 1,) int64, first code of every run
     runs: np.ndarray  # (n_turns,) int32
     queries: np.ndarray  # (n_turns,) int32, whose shortlist it is
-    asked: np.ndarray  # (n_turns,) int32, the row of ``Asked``
+    rows: np.ndarray  # (n_turns,) int32, the row of the query tables
     offsets: np.ndarray  # (n_turns,) float32
     units: np.ndarray  # (n_turns,) float32
     shares: np.ndarray  # (n_turns,) uint16
@@ -84,7 +91,7 @@ def block(points, adds=None, scales=1):
         return None
     codes, factors = parts
     n, n_blocks = len(codes), -(-len(codes) // BLOCK)
-    turned = turn_fours(codes) if QUADS else turn_bytes(codes)
+    turned = turn(codes)
     rows = np.zeros((2, 0 if factors is None else n_blocks * BLOCK), np.float32)
     more = np.zeros(0, np.uint16)
     if factors is not None:
@@ -100,6 +107,11 @@ def block(points, adds=None, scales=1):
         frozen(more.reshape(-1, BLOCK)),
         points._replace(codes=frozen(points.codes[:0].copy())),
     )
+
+
+def turn(codes):
+    """Blocks of ``codes`` (n, n_bytes) as this CPU scans them fastest."""
+    return turn_fours(codes) if QUADS else turn_bytes(codes)
 
 
 def turn_bytes(codes):
@@ -128,32 +140,69 @@ def _whole_blocks(codes, width):
     return padded
 
 
-def search(blocks, n, second, queries, k, rerank, overestimate, n_threads):
-    """Exact scores (n_queries, k), float64, and ids, int64, of the nearest met.
+def compact_codes(blocks, n):
+    """Codes (n, n_bytes) of a turned array of blocks: one form for every CPU."""
+    n_bytes = fastscan_codes(blocks.points)[0].shape[1]
+    turned = blocks.blocks
+    if turned.ndim == 2:
+        codes = turned.reshape(len(turned), -1, BLOCK).transpose(0, 2, 1)
+    else:
+        fours = turned.reshape(*turned.shape[:2], 2, 16, 4).transpose(0, 2, 3, 1, 4)
+        halves = np.stack([fours & 15, fours >> 4], axis=2)
+        halves = halves.reshape(len(turned) * BLOCK, -1, 2)
+        codes = halves[..., 0] | halves[..., 1] << 4
+    return np.ascontiguousarray(codes.reshape(-1, codes.shape[-1])[:n, :n_bytes])
 
-    All ``n`` codes are scored by tables, and the ``rerank >= k`` nearest are
-    scored exactly as points of ``second``, as far as ``overestimate`` does not end it:
-    see :func:`sklearn_jin.search.rerank.refine`.
-    """
-    n_queries = len(queries)
-    scores, ids = np.empty((n_queries, k)), np.empty((n_queries, k), np.int64)
-    asked, exact_queries = (
-        encode_queries(blocks.points, queries),
-        frozen(encode_queries(second, queries)),
-    )
-    sample = _sample(blocks, n)
+
+@for_this_cpu.register(Blocks)
+def blocks_for_this_cpu(blocks):
+    if blocks.blocks.ndim == (3 if QUADS else 2):
+        return blocks
+    codes = compact_codes(blocks, len(blocks.blocks) * BLOCK)
+    return blocks._replace(blocks=frozen(turn(codes)))
+
+
+@codes_of.register(Blocks)
+def codes_of_blocks(route):
+    return tuple(route)
+
+
+@ranges_of.register(Blocks)
+def ranges_of_blocks(route, n):
+    n_blocks = -(-n // BLOCK)
+    sizes = [len(route.blocks), route.factors.shape[1], len(route.adds)]
+    yield np.array(sizes[:1]), n_blocks, n_blocks
+    yield np.array([size for size in sizes[1:] if size]), n_blocks, n_blocks
+
+
+@propose.register(Blocks)
+def propose_by_tables(route, index, queries, search, use):
+    """Score all codes by tables, and pass the ``room`` nearest of each query."""
+    n, sample = count(index.points), _sample(route, count(index.points))
+    encoded = encode_queries(route.points, queries)
+    counters.add(scores=len(queries) * n)
 
     def task(lo, hi):
-        entries, outer, inner, far = fastscan_tables(blocks.points, asked[lo:hi])
-        rounded, unit, least = as_bytes(blocks.blocks, entries, far)
-        asking = Asked(rounded, inner + least)
-        if not blocks.factors.size:
-            outer = outer + asking.inner
-        keys = _nearest_codes(blocks, n, sample, asking, outer, unit, rerank)
-        choose(second, exact_queries, keys, overestimate, scores, ids, lo, hi)
+        entries, outer, inner, far = fastscan_tables(route.points, encoded[lo:hi])
+        rounded, unit, least = as_bytes(route.blocks, entries, far)
+        tables = QueryTables(rounded, inner + least)
+        if not route.factors.size:
+            outer = outer + tables.inner
+        lines = Lines(tables, outer, unit)
+        ids, estimates = split_keys(
+            _nearest_codes(route, n, sample, lines, search.room)
+        )
+        use(np.arange(lo, hi), estimates, ids)
 
-    run(task, n_queries, CHUNK, n_threads)
-    return scores, ids
+    run(task, len(queries), QUERIES_PER_TASK, search.n_threads)
+
+
+class Lines(NamedTuple):
+    """Queries of one task: a score is ``outer + unit * sum`` of the tables' entries."""
+
+    tables: QueryTables
+    outer: np.ndarray
+    unit: np.ndarray
 
 
 def _sample(blocks, n):
@@ -169,43 +218,44 @@ def _sample(blocks, n):
     return blocks._replace(blocks=frozen(some), factors=frozen(factors)), every
 
 
-def _nearest_codes(blocks, n, sample, asking, outer, unit, room):
-    """Keys of the ``room`` nearest codes, ascending, of the queries of ``asking``.
+def _nearest_codes(blocks, n, sample, lines, room):
+    """Keys of the ``room`` nearest codes, ascending, of the queries of ``lines``.
 
     A sample tells beforehand about how near they are, lest hundreds be listed
     only because they are met first.
     """
-    best = shortlists(len(outer), room)
+    best = shortlists(len(lines.outer), room)
     if sample is not None:
         some, every = sample
         expected = room / every
         sampled = shortlists(len(best.keys), int(expected + 4 * expected**0.5 + 4))
         n_some = (len(some.blocks) - 1) * BLOCK
-        propose(some, asking, _all_turns(n_some, outer, unit), sampled)
+        push_by_tables(some, lines.tables, _all_turns(n_some, lines), sampled)
         best.bounds[:] = top_k(sampled)[:, -1] | SAME_SCORE
-    propose(blocks, asking, _all_turns(n, outer, unit), best)
+    push_by_tables(blocks, lines.tables, _all_turns(n, lines), best)
     keys = top_k(best)
     short = np.flatnonzero(keys[:, min(room, n) - 1] == NO_KEY)
     if len(short):  # the sample was too good
         again = shortlists(len(short), room)
-        some = Asked(*(part[short] for part in asking))
-        propose(blocks, some, _all_turns(n, outer[short], unit[short]), again)
+        tables = QueryTables(*(part[short] for part in lines.tables))
+        left = Lines(tables, lines.outer[short], lines.unit[short])
+        push_by_tables(blocks, tables, _all_turns(n, left), again)
         keys[short] = top_k(again)
     return keys
 
 
-def _all_turns(n, outer, unit):
-    """Turns of every query with all ``n`` codes; ``outer`` and ``unit`` are its own."""
-    starts = np.append(np.arange(0, n, GROUP * BLOCK), n)
-    n_runs, n_queries = len(starts) - 1, len(outer)
+def _all_turns(n, lines):
+    """Turns of every query of ``lines`` with all ``n`` codes."""
+    starts = np.append(np.arange(0, n, BLOCKS_OF_A_RUN * BLOCK), n)
+    n_runs, n_queries = len(starts) - 1, len(lines.outer)
     queries = np.tile(np.arange(n_queries, dtype=np.int32), n_runs)
     return Turns(
         starts,
         np.repeat(np.arange(n_runs, dtype=np.int32), n_queries),
         queries,
         queries,
-        np.tile(outer, n_runs),
-        np.tile(unit, n_runs),
+        np.tile(lines.outer, n_runs),
+        np.tile(lines.unit, n_runs),
         np.zeros(n_runs * n_queries, np.uint16),
         np.zeros(n_runs * n_queries, np.float32),
     )
@@ -263,38 +313,38 @@ def round_entries(entries, far, top, rounded, unit, least):
                 rounded[q, t, c] = np.uint8(min(level, np.float32(top)))
 
 
-def propose(blocks, asked, turns, lists):
-    """Offer codes to the shortlists of the queries whose turns they are."""
-    scan_turns(blocks.blocks, blocks.factors, blocks.adds, asked, turns, lists)
+def push_by_tables(blocks, tables, turns, lists):
+    """Push codes to the shortlists of the queries whose turns they are."""
+    scan_with_room(blocks.blocks, blocks.factors, blocks.adds, tables, turns, lists)
 
 
 @kernel
-def scan_turns(codes, factors, adds, asked, turns, lists):
-    """As :func:`propose`, with the arrays of the blocks."""
-    some, met = np.empty(2, np.int64), np.empty(BLOCK, np.uint64)
+def scan_with_room(codes, factors, adds, tables, turns, lists):
+    """As :func:`push_by_tables`, with the arrays of the blocks."""
+    some, found = np.empty(2, np.int64), np.empty(BLOCK, np.uint64)
     sums, scores = np.empty((2, BLOCK), np.uint16), np.empty(BLOCK, np.float32)
-    go_round(codes, factors, adds, asked, turns, lists, some, met, sums, scores)
+    scan_runs(codes, factors, adds, tables, turns, lists, some, found, sums, scores)
 
 
 @loop
-def go_round(codes, factors, adds, asked, turns, lists, some, met, sums, scores):
-    """As :func:`take_turns`.  The last four arguments are room to work in.
+def scan_runs(codes, factors, adds, tables, turns, lists, some, found, sums, scores):
+    """As :func:`scan_with_room`.  The last four arguments are room to work in.
 
     Sums are compared with the bound as integers, unless codes have factors, and only
     those that may be near enough become scores.
     """
-    keys, filled, bounds, marks, bins = lists
-    n, t = pick(turns, np.int64(0), bounds, some)
+    bounds = lists.bounds
+    n, t = pick_turns(turns, np.int64(0), bounds, some)
     while n > 0:
-        run, q, r = turns.runs[some[0]], turns.asked[some[0]], turns.asked[some[n - 1]]
+        run, q, r = turns.runs[some[0]], turns.rows[some[0]], turns.rows[some[n - 1]]
         first, last = turns.starts[run], turns.starts[run + 1]
-        fetch_next(codes, turns, run, t)
+        prefetch_next(codes, turns, run, t)
         for b in range(first // BLOCK, (last + BLOCK - 1) // BLOCK):
             if n == 2:
-                sum_tables(codes, b, asked.tables, q, r, sums)
+                sum_tables(codes, b, tables.entries, q, r, sums)
             else:
-                sum_table(codes, b, asked.tables, q, sums)
-            inside = within(first, last, b * BLOCK)
+                sum_table(codes, b, tables.entries, q, sums)
+            inside = inside_bits(first, last, b * BLOCK)
             for i in range(n):
                 turn = some[i]
                 own, unit, offset = (
@@ -303,7 +353,8 @@ def go_round(codes, factors, adds, asked, turns, lists, some, met, sums, scores)
                     turns.offsets[turn],
                 )
                 if factors.size:
-                    inner, bound = asked.inner[turns.asked[turn]], score_of(bounds[own])
+                    inner = tables.inner[turns.rows[turn]]
+                    bound = score_of(bounds[own])
                     good = factored(
                         sums, i, factors, b, offset, inner, unit, bound, scores
                     )
@@ -311,7 +362,7 @@ def go_round(codes, factors, adds, asked, turns, lists, some, met, sums, scores)
                     most = highest_sum(bounds[own], offset, unit)
                     good = near_sums(sums, i, adds, b, turns.shares[turn], most)
                 good &= inside
-                n_met = 0
+                n_found = 0
                 while good != 0:
                     c = lowest(good)
                     good &= good - ONE
@@ -321,15 +372,15 @@ def go_round(codes, factors, adds, asked, turns, lists, some, met, sums, scores)
                         score = max(
                             offset + unit * np.float32(sums[i, c]), np.float32(0)
                         )
-                    met[n_met] = key_of(score, b * BLOCK + c)
-                    n_met += 1
-                if n_met > 0:
-                    push(met, n_met, keys, filled, bounds, marks, bins, own)
-        n, t = pick(turns, t, bounds, some)
+                    found[n_found] = key_of(score, b * BLOCK + c)
+                    n_found += 1
+                if n_found > 0:
+                    push(found, n_found, lists, own)
+        n, t = pick_turns(turns, t, bounds, some)
 
 
 @loop
-def pick(turns, t, bounds, some):
+def pick_turns(turns, t, bounds, some):
     """Numbers of the next turns that may find a nearer code, two if they share a run.
 
     They are written to ``some``.  Returns their count, and the turn after them.
@@ -346,23 +397,23 @@ def pick(turns, t, bounds, some):
 
 
 @loop
-def fetch_next(codes, turns, run, t):
+def prefetch_next(codes, turns, run, t):
     """Ask the memory for the codes of turn ``t``, unless they are those of ``run``."""
     if t < len(turns.runs) and turns.runs[t] != run:
         first, last = turns.starts[turns.runs[t]], turns.starts[turns.runs[t] + 1]
-        end = min((last + BLOCK - 1) // BLOCK, first // BLOCK + GROUP)
+        end = min((last + BLOCK - 1) // BLOCK, first // BLOCK + BLOCKS_OF_A_RUN)
         for b in range(first // BLOCK, end):
             prefetch_lines(codes, b, codes.size // len(codes) // LINE)
 
 
 @loop
-def within(first, last, start):
+def inside_bits(first, last, start):
     """Bit ``j`` of 64 tells whether ``start + j`` is from ``first`` to ``last - 1``.
 
     Some are.
     """
-    bits = ALL << np.uint64(max(first - start, 0))
-    return bits & (ALL >> np.uint64(max(start + BLOCK - last, 0)))
+    bits = ALL_BITS << np.uint64(max(first - start, 0))
+    return bits & (ALL_BITS >> np.uint64(max(start + BLOCK - last, 0)))
 
 
 @loop

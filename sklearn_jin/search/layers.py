@@ -1,37 +1,30 @@
-"""Layers of graphs: the upper ones, of few nodes, lead to an entry of the lowest."""
+"""The route along a graph: upper layers of few nodes lead to entries of the lowest."""
 
 from functools import singledispatch
 from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_jin._jit import kernel
 from sklearn_jin._memory import frozen
 from sklearn_jin._threads import run
-from sklearn_jin.points import encode_queries, subset
+from sklearn_jin.points import count, encode_queries, subset
 from sklearn_jin.search import counters
-from sklearn_jin.search.beam import walk
-from sklearn_jin.search.rerank import refine
+from sklearn_jin.search.beam import NO_END, Beam, walk
+from sklearn_jin.search.index import (
+    NO_COPIES,
+    Copies,
+    copies_of,
+    propose,
+    ranges_of,
+)
 
 ENTRIES = 4  # nodes of the lowest layer that a walk starts from
-CHUNK = 256  # queries a thread takes at a time, at most
-TURNS = 4  # chunks a thread is given at least, so that all end together
-SPREAD_RANKS = 512  # nearest nodes whose scores tell how scores grow
-LEAST_SPREAD = 1000  # scores that are too few to tell
+WALKS_PER_TASK = 256  # walks a thread takes at a time, at most
+TASKS = 4  # a thread is given at least, so that all end together
 SPREAD_SHARE = 0.75  # of the ranks between k and ef: so ef are expanded on average
 WIDEST = 4  # an adaptive beam may be as many times as wide as a fixed one
-LEAST_REACH = 1e-5  # so that rounding does not part equal scores
-NO_END = np.float32(np.inf)  # reach of a walk that ends when its beam does
-
-
-class Copies(NamedTuple):
-    """Rows that equal others, if there are any: else both are empty."""
-
-    firsts: np.ndarray  # (n,) int32: the first row of the same place, which is linked
-    following: np.ndarray  # (n,) int32: the next row there, or -1
-
-
-NO_COPIES = Copies(frozen(np.empty(0, np.int32)), frozen(np.empty(0, np.int32)))
+LEAST_RANK = 10  # scores of fewer neighbours tell little: see ``adaptive_beam``
+LEAST_GROWTH = 1e-5  # so that rounding does not part equal scores
 
 
 class Layers(NamedTuple):
@@ -50,6 +43,95 @@ class Layers(NamedTuple):
     copies: Copies = NO_COPIES
 
 
+class NeighborGraph(NamedTuple):
+    """Near neighbours of every row: a route from the rows themselves, for no others."""
+
+    neighbors: np.ndarray  # (n, width) int32 nodes; a short row ends in -1s
+    order: np.ndarray  # (n,) int32, all nodes, those side by side that are near
+
+
+@propose.register(Layers)
+def propose_by_walks(route, index, queries, search, use):
+    """Walk on codes, if there are any, or else on the points.
+
+    A beam as wide as the data would meet every node, so nothing is proposed then:
+    all is scanned, which is exact.
+    """
+    searched = index.points if index.codes is None else index.codes
+    n = count(searched)
+    if search.effort >= n:
+        return None
+    encoded = frozen(encode_queries(searched, queries))
+    spread = index.learned.spread if search.adaptive else ()
+    beam = adaptive_beam(spread, search.k, search.effort, n)
+    walks = Walks(searched, encoded, min(search.room, beam.ef), beam, search.n_threads)
+    if search.own:
+        nodes = np.arange(n, dtype=np.int32)
+        copies = copies_of(route)
+        entries = copies.firsts if len(copies.firsts) else nodes
+        entries = with_entry(route, entries[:, None])
+        revisit(route.neighbors, walks, nodes, use, entries)
+    else:
+        visit(route, walks, np.arange(len(queries)), use)
+    return None
+
+
+@propose.register(NeighborGraph)
+def propose_of_rows(route, index, queries, search, use):
+    """Walk from the rows themselves; queries from elsewhere are scanned."""
+    if search.own and search.effort < count(index.points):
+        beam = Beam(search.effort, search.k, NO_END)
+        walks = Walks(index.points, queries, search.room, beam, search.n_threads)
+        numbers = route.order.astype(np.int64)
+
+        def use_nodes(part, scores, ids):
+            use(numbers[part], scores, ids)
+
+        revisit(route.neighbors, walks, route.order, use_nodes)
+
+
+@copies_of.register(Layers)
+def copies_of_layers(route):
+    return route.copies
+
+
+@ranges_of.register(Layers)
+def ranges_of_layers(route, n):
+    n_ranks = len(route.members)
+    yield route.neighbors, -1, n - 1 if len(route.neighbors) in (0, n) else -1
+    yield route.upper, -1, n_ranks - 1
+    yield route.members, 0, n - 1
+    yield route.starts, 0, len(route.upper)
+    yield np.diff(route.starts), 0, n_ranks
+    yield np.array([count(route.landmarks)]), n_ranks, n_ranks
+    yield from ranges_of(route.copies, n)
+
+
+@ranges_of.register(NeighborGraph)
+def ranges_of_neighbor_graph(route, n):
+    yield route.neighbors, -1, n - 1
+    yield route.order, 0, n - 1
+    yield np.array([len(route.neighbors), len(route.order)]), n, n
+
+
+@ranges_of.register(Copies)
+def ranges_of_copies(copies, n):
+    yield copies.firsts, 0, n - 1
+    yield copies.following, -1, n - 1
+    for part in copies:
+        yield np.array([len(part)]), 0 if len(part) == 0 else n, n
+
+
+class Walks(NamedTuple):
+    """What walks are on, and how they go about it."""
+
+    points: tuple
+    queries: np.ndarray  # encoded for ``points``
+    k: int  # nodes that are passed on
+    beam: Beam
+    n_threads: int
+
+
 def descend(layers, queries, rows, bridges=None, radius=None):
     """Nearest rank met on every upper layer, (n_rows, n_layers + 1); and entries.
 
@@ -65,11 +147,11 @@ def descend(layers, queries, rows, bridges=None, radius=None):
     for t in range(n_layers):
         upper = layers.upper[layers.starts[t] : layers.starts[t + 1]]
         k = entries.shape[1] if t == n_layers - 1 else 1
-        starts, beam = ranks[t, left, None], (k, 1, NO_END)
+        starts, beam = ranks[t, left, None], Beam(k, 1, NO_END)
         scores = np.empty((len(left), k), np.float32)
         found = np.empty((len(left), k), np.int32)
         work = walk(
-            upper, layers.landmarks, queries, rows[left], starts, *beam, scores, found
+            upper, layers.landmarks, queries, rows[left], starts, beam, scores, found
         )
         counters.add(*work)
         rank = np.maximum(found[:, :1], 0)  # a query without a finite score
@@ -88,175 +170,101 @@ def find_entries(layers, queries, rows):
 
 
 @singledispatch
-def landmarked(layers, points):
+def with_landmarks(layers, points):
     """``layers`` whose landmarks are ``points``."""
     return layers._replace(landmarks=subset(points, layers.members))
 
 
-def visit(layers, points, queries, rows, k, beam, n_threads, use):
-    """Walk the ``queries`` numbered ``rows`` and ``use`` every chunk of them.
+def visit(layers, walks, rows, use):
+    """Walk the queries numbered ``rows`` and ``use`` every chunk of them.
 
     ``use(part, scores, ids)`` runs in the thread that walked: ``part`` numbers
-    the ``rows`` of the chunk, whose ``k`` nearest nodes met follow.
+    the ``rows`` of the chunk, whose ``walks.k`` nearest nodes met follow.
     Queries that descend alike are walked one after another, for they read the
     same points: 1.3 times as fast as in any order on 100,000 rows of 128.
-    ``beam`` is the width, ``near`` and ``reach`` of :func:`walk`.
     """
     n, rows = len(rows), rows.astype(np.int64, copy=False)
-    chunk, found = _chunk(n, n_threads), {}
+    chunk, found = _walks_per_task(n, walks.n_threads), {}
 
     def enter(lo, hi):
-        found[lo] = find_entries(layers, queries, rows[lo:hi])
+        found[lo] = find_entries(layers, walks.queries, rows[lo:hi])
 
-    run(enter, n, chunk, n_threads)
+    run(enter, n, chunk, walks.n_threads)
     entries, ranks = map(np.concatenate, zip(*(found[lo] for lo in sorted(found))))
     order = np.lexsort(ranks.T[::-1])
-    walks = layers.neighbors, points, queries, rows, entries, order
-    _walk_all(*walks, k, beam, chunk, n_threads, use)
+    entries = with_entry(layers, entries)
+    _walk_all(layers.neighbors, walks, rows, entries, order, use)
 
 
-def revisit(neighbors, points, queries, nodes, k, beam, n_threads, use, entries=None):
+@singledispatch
+def entry_of(layers):
+    """The node from which every other can be reached."""
+    return layers.members[0]
+
+
+def with_entry(layers, entries):
+    """``entries`` (n, m), and where rows have room the one that leads to every node.
+
+    Else a walk could be caught among nodes that lead to no others.
+    """
+    room = layers.neighbors.shape[1] - 1
+    if room < 1:
+        return entries
+    first = np.full((len(entries), 1), entry_of(layers), np.int32)
+    return np.hstack([entries[:, :room], first])
+
+
+def revisit(neighbors, walks, nodes, use, entries=None):
     """As :func:`visit`, for queries that are the ``nodes`` themselves.
 
     Each walk starts where it is to end, so it meets little but what is near;
-    ``entries`` are other nodes at the same places.
+    ``entries`` (n, m) are other nodes to start from.
     """
-    n, rows = len(nodes), nodes.astype(np.int64)
-    entries = nodes if entries is None else entries
-    walks = neighbors, points, queries, rows, entries[:, None], np.arange(n)
-    _walk_all(*walks, k, beam, _chunk(n, n_threads), n_threads, use)
+    rows, order = nodes.astype(np.int64), np.arange(len(nodes))
+    entries = nodes[:, None] if entries is None else entries
+    _walk_all(neighbors, walks, rows, entries, order, use)
 
 
-def _walk_all(
-    neighbors, points, queries, rows, entries, order, k, beam, chunk, n_threads, use
-):
+def _walk_all(neighbors, walks, rows, entries, order, use):
     """Walk from the ``entries``, in ``order``, and ``use`` every chunk of walks."""
 
     def walk_chunk(lo, hi):
         part = order[lo:hi]
-        scores = np.empty((len(part), k), np.float32)
-        ids = np.empty((len(part), k), np.int32)
+        scores = np.empty((len(part), walks.k), np.float32)
+        ids = np.empty((len(part), walks.k), np.int32)
         work = walk(
-            neighbors, points, queries, rows[part], entries[part], *beam, scores, ids
-        )
+            neighbors, walks.points, walks.queries, rows[part], entries[part],
+            walks.beam, scores, ids,
+        )  # fmt: skip
         counters.add(*work)
         use(part, scores, ids)
 
-    run(walk_chunk, len(order), chunk, n_threads)
+    chunk = _walks_per_task(len(order), walks.n_threads)
+    run(walk_chunk, len(order), chunk, walks.n_threads)
 
 
-def _chunk(n, n_threads):
+def _walks_per_task(n, n_threads):
     """Walks a thread takes at a time, of ``n``."""
-    return max(1, min(CHUNK, n // (TURNS * n_threads)))
+    return max(1, min(WALKS_PER_TASK, n // (TASKS * n_threads)))
 
 
-def search(layers, points, second, queries, k, beam, rerank, overestimate, n_threads):
-    """Exact scores (n_queries, k), float64, and ids, int64, of the nearest met.
-
-    The walk is on ``points``; of what it met the ``rerank >= k`` nearest are
-    scored exactly as points of ``second``, as far as ``overestimate`` does not end it:
-    see :func:`refine`.
-    """
-    rows = np.arange(len(queries))
-    scores, ids, use = _refined(second, queries, rows, k, overestimate)
-    asked = frozen(encode_queries(points, queries))
-    visit(layers, points, asked, rows, rerank, beam, n_threads, use)
-    list_copies(scores, ids, layers.copies.following)
-    return scores, ids
-
-
-def _refined(second, queries, rows, k, overestimate):
-    """Room for scores and ids, and what fills it of the walks of ``rows``."""
-    n, exact_queries = len(queries), frozen(encode_queries(second, queries))
-    scores, ids = np.empty((n, k)), np.empty((n, k), np.int64)
-
-    def use(part, estimates, found):
-        n = refine(
-            second,
-            exact_queries,
-            rows[part],
-            found,
-            estimates,
-            overestimate,
-            scores,
-            ids,
-        )
-        counters.add(exact=n)
-
-    return scores, ids, use
-
-
-def search_own(
-    neighbors, points, second, queries, order, k, beam, rerank, overestimate, n_threads,
-    copies=NO_COPIES,
-):  # fmt: skip
-    """As :func:`search`, for the points themselves, which ``queries`` are of.
-
-    Walks start from them, in ``order``, of all: side by side where they are near.
-    """
-    scores, ids, use = _refined(
-        second, queries, order.astype(np.int64), k, overestimate
-    )
-    entries = copies.firsts[order] if len(copies.firsts) else order
-    walks = neighbors, points, frozen(encode_queries(points, queries)), order
-    revisit(*walks, rerank, beam, n_threads, use, entries)
-    list_copies(scores, ids, copies.following)
-    return scores, ids
-
-
-@kernel
-def list_copies(scores, ids, following):
-    """Let the rows that follow each of ``ids`` at its place stand behind it."""
-    if len(following) == 0:
-        return
-    k = ids.shape[1]
-    near, found = np.empty(k, scores.dtype), np.empty(k, ids.dtype)
-    for q in range(len(ids)):
-        near[:], found[:] = scores[q], ids[q]
-        filled = 0
-        for j in range(k):
-            i = found[j]
-            while i >= 0 and filled < k:
-                scores[q, filled], ids[q, filled] = near[j], i
-                filled, i = filled + 1, following[i]
-
-
-def learn_spread(layers, points, queries, n_threads):
-    """How scores grow with rank: means of their logarithms, by rank, float64.
-
-    Of the nearest that walks find for ``queries``, which are points
-    themselves; rank 0, where they find themselves, is left out.  Empty where
-    there are too few points to tell.
-    """
-    most = min(SPREAD_RANKS, len(layers.neighbors))
-    found = np.empty((len(queries), most), np.float32)
-
-    def gather(part, scores, _):
-        found[part] = scores
-
-    asked = frozen(encode_queries(points, queries))
-    beam = (most, 1, NO_END)
-    visit(layers, points, asked, np.arange(len(asked)), most, beam, n_threads, gather)
-    with np.errstate(divide="ignore"):
-        logs = np.log(found[:, 1:].astype(np.float64))
-    sound = np.isfinite(logs).all(axis=1)  # neither duplicates nor lost
-    return logs[sound].mean(axis=0) if sound.sum() * most >= LEAST_SPREAD else logs[:0]
-
-
-def plan_beam(spread, k, ef):
-    """Width, ``near`` and ``reach`` of walks that expand ``ef`` nodes on average.
+def adaptive_beam(spread, k, ef, n):
+    """The beam of walks among ``n`` nodes that expand ``ef`` of them on average.
 
     A fixed beam spends the same on every query.  Here a walk ends where scores
-    are so much larger than the ``k``-th as they are, on average, at a rank
+    are so much larger than the ``k``-th (at least the tenth, for the first alone is
+    often that of a place where the walk is caught) as they are, on average, at a rank
     below ``ef``: it goes on longer where neighbours are crowded and ends
     sooner where they are not.  At equal recall that takes 15 % fewer scores
-    on SIFT vectors and 30 % fewer on GloVe.
+    on SIFT vectors and 30 % fewer on GloVe.  ``spread`` is empty for a fixed beam.
     """
-    if len(spread) == 0 or ef <= k:
-        return ef, k, NO_END
-    ranks = np.log([k, k + SPREAD_SHARE * (ef - k)])
+    rank = max(k, min(LEAST_RANK, ef))
+    if len(spread) == 0 or ef <= rank:
+        return Beam(ef, k, NO_END)
+    ranks = np.log([rank, rank + SPREAD_SHARE * (ef - rank)])
     known = np.log(np.arange(1, len(spread) + 1))
     half = len(spread) // 2
     slope = (spread[-1] - spread[half]) / (known[-1] - known[half])
     logs = np.interp(ranks, known, spread) + slope * np.maximum(ranks - known[-1], 0)
-    return WIDEST * ef, k, np.float32(np.exp(max(logs[1] - logs[0], LEAST_REACH)))
+    gamma = np.float32(np.exp(max(logs[1] - logs[0], LEAST_GROWTH)))
+    return Beam(min(WIDEST * ef, n), rank, gamma)

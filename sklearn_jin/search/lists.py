@@ -15,45 +15,58 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_jin._jit import kernel, loop
+from sklearn_jin._jit import kernel
 from sklearn_jin._memory import frozen
-from sklearn_jin._simd import below, lowest
 from sklearn_jin._threads import run
 from sklearn_jin.metrics import squares
 from sklearn_jin.points import (
+    count,
     encode_queries,
     fastscan_tables,
     new_scratch,
     prefetch,
-    score,
     score_many,
-    set_query,
 )
 from sklearn_jin.points.codes import set_queries
 from sklearn_jin.points.rows import RowsIP
 from sklearn_jin.search import counters
-from sklearn_jin.search.beam import NO_KEY, id_of, key_of, score_of
-from sklearn_jin.search.fastscan import SUM_TOP, Asked, Blocks, Turns, as_bytes
-from sklearn_jin.search.fastscan import propose as propose_by_tables
-from sklearn_jin.search.scan import blas, choose_among
+from sklearn_jin.search.cells import (
+    FEW,
+    FIRST,
+    RANKED,
+    first_mean,
+    limit_of,
+    nearest_cells,
+    weigh,
+)
+from sklearn_jin.search.fastscan import (
+    SUM_TOP,
+    Blocks,
+    QueryTables,
+    Turns,
+    as_bytes,
+    push_by_tables,
+)
+from sklearn_jin.search.index import (
+    codes_of,
+    for_this_cpu,
+    propose,
+    proposes_bounds,
+    ranges_of,
+)
+from sklearn_jin.search.keys import key_of, score_of, split_keys
+from sklearn_jin.search.scan import blas
 from sklearn_jin.search.shortlist import SPARE, push, shortlists, top_k
 
-CHUNK = 512  # queries a thread takes at a time, at most
-TURNS = 1  # chunks a thread is given; with two they share lists less, and take 5 % more
-LEAST_CHUNK = 32  # unless queries are so few that lists are hardly shared
-MEMORY = 2**27  # bytes of the shortlists of a chunk, at most, if it is not one query
-FIRST = 10  # cells whose mean score an adaptive search goes by
+QUERIES_PER_TASK = 512  # at most: with half as many lists are shared less, 5 % slower
+FEWEST_PER_TASK = 32  # unless queries are so few that lists are hardly shared
+MEMORY = 2**27  # bytes of the shortlists of a task, at most, if it is not one query
 WIDEST = 2  # an adaptive search may probe as many times the lists of a fixed one
 ROUNDS = 2, 8  # ranks that begin a round: nearer lists are scanned before all others
+BEYOND = 8  # candidates beyond those wanted of a scan of the rows: float32 rounds
 STEP = 64  # rows whose scores are asked for at once
 ADD_LEVELS = 32767  # of the rows' ``add``
 SURELY = 1 - 1e-5  # so that rounding does not lift a lower bound
-RANKED = 64  # cells of which all are scored exactly,
-FEW = 48  # and all for as many queries, for to weigh cells takes as long
-GROUPS = 128  # of cells, whose least scores tell how far the nearest cells are
-HALF = 32  # scores that are compared with a bound at once
-ULP = 2.0**-24  # relative rounding error of one float32 operation
-ONE_BIT = np.uint32(1)
 
 
 class Lists(NamedTuple):
@@ -62,7 +75,7 @@ class Lists(NamedTuple):
     cells: tuple  # the centres, as Raw or Dot points
     starts: np.ndarray  # (n_lists + 1,) int64, first slot of every list
     ids: np.ndarray  # (n_slots,) int32, the row of every slot
-    reach: np.ndarray  # (n_lists,) float32, how far the farthest row is from the centre
+    radii: np.ndarray  # (n_lists,) float32, how far the farthest row is from the centre
     growth: np.ndarray  # (n_lists,) float64: see :func:`limit_of`; or (0,)
     codes: tuple  # Blocks, or codes by slot; or () for the rows themselves
     scales: np.ndarray  # (n_lists,) float32: what is 1 of the codes' residuals
@@ -74,51 +87,83 @@ class Lists(NamedTuple):
 
 
 class Probe(NamedTuple):
-    """How a search goes about it."""
+    """How a search in lists goes about it."""
 
     n_probes: int  # lists of a query, or its mean where the search is adaptive
     adaptive: bool
-    room: int  # proposals that are scored exactly
-    overestimate: float  # ... as far as this does not end it, see ``refine``
-    bound: bool  # or the errors of the codes do
-    margin: float = 1.0  # times a bound no list that is passed over may come near
+    room: int  # candidates that are passed on
+    bound: bool  # whether they are sorted by the lower bounds of their scores
+    margin: float = 1.0  # no list that is passed over may come nearer than bound / it
 
 
-def search(lists, points, queries, k, probe, n_threads):
-    """Exact scores (n_queries, k), float64, and ids, int64, of the nearest met.
-
-    A query whose lists hold fewer than ``k`` rows ends in -1s.
-    """
-    n = len(queries)
-    scores, ids = np.empty((n, k)), np.empty((n, k), np.int64)
-    exact_queries, weights = frozen(encode_queries(points, queries)), None
-    if n > FEW and len(lists.starts) > RANKED:
-        weights = weigh(lists.cells, lists.middles.shape[1])
+@propose.register(Lists)
+def propose_by_lists(route, index, queries, search, use):
+    """Scan the lists of the nearest centres, a batch of queries at a time."""
+    n, probe, weights = len(queries), _probe(route, index, search), None
+    if n > FEW and len(route.starts) > RANKED:
+        weights = weigh(route.cells, route.middles.shape[1])
 
     def task(lo, hi):
         some = frozen(queries[lo:hi])
-        proposed, estimates = candidates(lists, points, some, probe, weights)
-        overestimate = 1.0 if probe.bound and len(lists.errors) else probe.overestimate
-        choose_among(
-            points,
-            exact_queries,
-            proposed,
-            estimates,
-            overestimate,
-            scores,
-            ids,
-            lo,
-            hi,
-        )
+        ids, estimates = candidates(route, index.points, some, probe, weights)
+        use(np.arange(lo, hi), estimates, ids)
 
-    chunk = min(CHUNK, max(LEAST_CHUNK, -(-n // (TURNS * n_threads))))
+    chunk = min(QUERIES_PER_TASK, max(FEWEST_PER_TASK, -(-n // search.n_threads)))
     chunk = max(1, min(chunk, MEMORY // (8 * SPARE * probe.room)))
     if weights is None:
-        run(task, n, chunk, n_threads)
+        run(task, n, chunk, search.n_threads)
     else:
         with blas().limit(limits=1, user_api="blas"):  # the threads are ours
-            run(task, n, chunk, n_threads)
-    return scores, ids
+            run(task, n, chunk, search.n_threads)
+
+
+def _probe(route, index, search):
+    """What a search asks of lists.
+
+    Few cells tell little of how scores grow, and a search of all lists is to miss
+    nothing: neither adapts.  A row may be in two lists, so twice the room is needed.
+    """
+    n, overestimate = count(index.points), index.learned.overestimate
+    room = min(search.room + (0 if route.codes else BEYOND), n)
+    copies = -(-len(route.ids) // n)
+    adaptive = search.adaptive and len(route.growth) > search.effort
+    # Bounds are estimates, which may be off by as much as was learned.
+    margin = max(1.0, overestimate) if np.isfinite(overestimate) else 1.0
+    bound = search.bound and proposes_bounds(route)
+    return Probe(search.effort, adaptive, room * copies, bound, margin)
+
+
+@for_this_cpu.register(Lists)
+def lists_for_this_cpu(route):
+    return route._replace(codes=for_this_cpu(route.codes))
+
+
+@proposes_bounds.register(Lists)
+def proposes_bounds_of_lists(route):
+    return len(route.errors) > 0
+
+
+@codes_of.register(Lists)
+def codes_of_lists(route):
+    return route.codes, route.adds, route.errors
+
+
+@ranges_of.register(Lists)
+def ranges_of_lists(route, n):
+    n_lists, n_slots = len(route.starts) - 1, len(route.ids)
+    yield route.ids, 0, n - 1
+    yield route.starts, 0, n_slots
+    yield route.starts[[0, -1]] - [0, n_slots], 0, 0
+    yield np.diff(route.starts), 0, n_slots
+    yield route.groups, 0, len(route.middles) - 1
+    per_list = count(route.cells), len(route.radii), len(route.scales)
+    yield np.array([*per_list, len(route.groups)]), n_lists, n_lists
+    if isinstance(route.codes, Blocks):
+        yield from ranges_of(route.codes, n_slots)
+    elif route.codes:
+        yield np.array([count(route.codes)]), n_slots, n_slots
+    for some in (route.adds, route.errors):
+        yield np.array([len(some)]), n_slots if len(some) else 0, n_slots
 
 
 def candidates(lists, points, queries, probe, weights=None):
@@ -126,31 +171,18 @@ def candidates(lists, points, queries, probe, weights=None):
     probed, bases = route(lists, queries, probe, weights)
     best = shortlists(len(queries), probe.room)
     turns = plan_turns(lists, queries, probed, bases, probe.margin)
-    scan(lists, points, queries, turns, best)
-    keys = top_k(best)
-    ids = np.empty(keys.shape, np.int32)
-    estimates = np.empty(keys.shape, np.float32)
-    read_keys(keys, ids, estimates)
-    if probe.bound and len(lists.errors):
+    scan_lists(lists, points, queries, turns, best)
+    ids, estimates = split_keys(top_k(best))
+    if probe.bound:
         ids, estimates = _by_bound(lists, ids, estimates, probed, bases)
-    rows_of(lists.ids, ids)
-    if len(lists.ids) > len(points[0]):
-        drop_repeated(ids, len(points[0]))
+    replace_slots(lists.ids, ids)
+    if len(lists.ids) > count(points):
+        drop_repeated(ids, count(points))
     return ids, estimates
 
 
 @kernel
-def read_keys(keys, ids, scores):
-    """Fill ``ids``, -1 where there is no key, and ``scores``, NaN there."""
-    for q in range(len(keys)):
-        for j in range(keys.shape[1]):
-            key = keys[q, j]
-            ids[q, j] = -1 if key == NO_KEY else id_of(key)
-            scores[q, j] = score_of(key)
-
-
-@kernel
-def rows_of(rows, slots):
+def replace_slots(rows, slots):
     """Replace slots by their rows."""
     for q in range(len(slots)):
         for j in range(slots.shape[1]):
@@ -211,140 +243,6 @@ def route(lists, queries, probe, weights=None):
     return cells[:, :width], scores[:, :width]
 
 
-def first_mean(scores):
-    """Mean of the first scores of every row, float32: that of the nearest cells."""
-    return scores[:, :FIRST].mean(axis=1, dtype=np.float64).astype(np.float32)
-
-
-def limit_of(growth, n_probes):
-    """How many times its ``first_mean`` a list's score is within which are as many.
-
-    On the average of some rows, when the index was built.
-    """
-    return np.float32(growth[min(n_probes, len(growth)) - 1])
-
-
-class Weights(NamedTuple):
-    """What one product makes scores of all cells with, up to rounding."""
-
-    middle: np.ndarray  # (d,) float32, taken from a query
-    matrix: np.ndarray  # (d + 1, n_cells) float32; queries are followed by a 1
-    rounding: np.ndarray  # () float32, relative error of a score to ``reach``
-    reach: np.ndarray  # () float32, length of the longest centre
-
-
-def weigh(cells, d):
-    """The :class:`Weights` of ``cells``, of whose rows ``d`` numbers are no padding."""
-    X, middle = cells.X[:, :d], np.zeros(d, np.float32)
-    if not isinstance(cells, RowsIP):
-        middle = X.mean(axis=0)  # near it products are small and round less
-        X = X - middle
-    lengths = squares(X).astype(np.float32)
-    if isinstance(cells, RowsIP):
-        matrix = np.vstack([-X.T, np.ones_like(lengths)])
-    else:
-        matrix = np.vstack([-2 * X.T, lengths])
-    return Weights(middle, matrix, np.float32(4 * (d + 8) * ULP), lengths.max() ** 0.5)
-
-
-def nearest_cells(cells, queries, room, limit=np.inf, weights=None):
-    """Numbers (n_queries, width) of the nearest cells, nearest first, and their scores.
-
-    No more than ``room``, and ``FIRST`` at least, but none whose score is above
-    ``limit`` times the ``first_mean``.  Places without a cell hold -1 and infinity.
-    Products propose, and scores that do not depend on the batch choose.
-    """
-    n, n_cells = len(queries), len(cells.X)
-    ids = None
-    if weights is not None and n > FEW and n_cells > RANKED:
-        ids = _proposed_cells(weights, queries, room, limit)
-    if ids is None:
-        ids = np.tile(np.arange(n_cells, dtype=np.int32), (n, 1))
-    keys = np.empty(ids.shape, np.uint64)
-    score_cells(cells, frozen(queries), ids, keys)
-    keys.sort(axis=1)
-    keys = np.ascontiguousarray(keys[:, :room])
-    cells, scores = np.empty(keys.shape, np.int32), np.empty(keys.shape, np.float32)
-    read_keys(keys, cells, scores)
-    scores[cells < 0] = np.inf
-    return cells, scores
-
-
-@kernel
-def score_cells(cells, queries, ids, keys):
-    """Fill ``keys`` with those of the cells ``ids``, of which -1 is none."""
-    score_each(cells, queries, ids, keys, new_scratch(cells, 1))
-
-
-@loop
-def score_each(cells, queries, ids, keys, scratch):
-    """As :func:`score_cells`, with room for a view."""
-    for q in range(len(ids)):
-        set_query(cells, scratch, 0, queries, q)
-        for j in range(ids.shape[1]):
-            if ids[q, j] < 0:
-                keys[q, j] = NO_KEY
-            else:
-                keys[q, j] = key_of(score(cells, scratch, 0, ids[q, j]), ids[q, j])
-
-
-def _proposed_cells(weights, queries, room, limit):
-    """Cells (n_queries, width), -1 for none, all that are wanted among them.
-
-    Or None where there are no fewer than all.  The least score of each of some
-    groups of cells tells what the score of the ``room``-th nearest is not above.
-    """
-    n_cells = weights.matrix.shape[1]
-    groups = GROUPS
-    while groups < 2 * room and limit == np.inf:
-        groups *= 2
-    if 2 * groups > n_cells:
-        return None
-    rows = np.ones((len(queries), len(weights.matrix)), np.float32)
-    np.subtract(queries[:, : len(weights.middle)], weights.middle, out=rows[:, :-1])
-    q2 = np.einsum("ij,ij->i", rows[:, :-1], rows[:, :-1])
-    scores = rows @ weights.matrix
-    whole = n_cells // groups * groups
-    least = scores[:, :whole].reshape(len(scores), -1, groups).min(axis=1)
-    least.sort(axis=1)
-    error = weights.rounding * (np.sqrt(q2) + weights.reach) ** 2
-    bounds = least[:, (room if limit == np.inf else FIRST) - 1]
-    if limit < np.inf:  # of scores, which q2 is added to
-        first = least[:, :FIRST].mean(axis=1) + q2
-        bounds = np.maximum(limit * first - q2, bounds)
-    bounds += error * (1 + (limit if limit < np.inf else np.float32(1)))
-    counts = np.empty(len(scores), np.int64)
-    ids = np.empty((len(scores), n_cells), np.int32)
-    list_within(scores, bounds, ids, counts)
-    return ids[:, : counts.max()]
-
-
-@kernel
-def list_within(scores, bounds, ids, counts):
-    """List in rows of ``ids``, then -1s, which ``scores`` are not above the bounds."""
-    n = scores.shape[1]
-    for q in range(len(scores)):
-        filled = 0
-        for first in range(0, n, HALF):
-            if n - first >= HALF:
-                good = below(scores[q], first, bounds[q])
-            else:
-                good = np.uint32(0)
-                for j in range(n - first):
-                    if scores[q, first + j] <= bounds[q]:
-                        good |= ONE_BIT << np.uint32(j)
-            while good != 0:
-                ids[q, filled] = first + lowest(good)
-                good &= good - ONE_BIT
-                filled += 1
-        counts[q] = filled
-    width = 0
-    for q in range(len(scores)):
-        width = max(width, counts[q])
-    for q in range(len(scores)):
-        ids[q, counts[q] : width] = -1
-
-
 def plan_turns(lists, queries, probed, bases, margin=1.0):
     """Turns of the queries with the lists that they probe.
 
@@ -356,7 +254,7 @@ def plan_turns(lists, queries, probed, bases, margin=1.0):
     own = np.empty(n, np.float32)
     order_turns(probed, bases, len(lists.starts) - 1, cells, query, own)
     lows = np.zeros(n, np.float32)
-    lows[:] = least(lists.cells, own, lists.reach[cells], queries, query) / margin
+    lows[:] = least(lists.cells, own, lists.radii[cells], queries, query) / margin
     units, shares = np.ones(n, np.float32), np.zeros(n, np.uint16)
     return Turns(lists.starts, cells, query, query, own, units, shares, lows)
 
@@ -392,28 +290,28 @@ def round_of(rank):
 
 
 @singledispatch
-def least(cells, bases, reach, queries, query):
-    """What scores of rows within ``reach`` of cells, of ``bases``, are not below."""
+def least(cells, bases, radii, queries, query):
+    """What scores of rows within ``radii`` of cells, of ``bases``, are not below."""
     with np.errstate(invalid="ignore"):  # infinity less infinity ends nothing
-        return np.square(np.maximum(np.sqrt(bases) - reach, 0)) * SURELY
+        return np.square(np.maximum(np.sqrt(bases) - radii, 0)) * SURELY
 
 
 @least.register(RowsIP)
-def least_ip(cells, bases, reach, queries, query):
+def least_ip(cells, bases, radii, queries, query):
     lengths = np.sqrt(squares(queries))[query]
-    return np.maximum(bases - lengths * reach, 0) * SURELY
+    return np.maximum(bases - lengths * radii, 0) * SURELY
 
 
-def scan(lists, points, queries, turns, best):
-    """Offer slots to the shortlists ``best`` of ``queries``."""
+def scan_lists(lists, points, queries, turns, best):
+    """Push slots to the shortlists ``best`` of ``queries``."""
     counters.add(scores=_n_scores(turns))
     if not lists.codes:
         scratch = new_scratch(points, len(queries))
         set_queries(points, scratch, frozen(queries))
         turns = turns._replace(offsets=np.zeros(len(turns.runs), np.float32))
-        return propose_each(points, scratch, lists.ids, lists.adds, turns, best)
+        return push_each(points, scratch, lists.ids, lists.adds, turns, best)
     is_ip = isinstance(lists.cells, RowsIP)
-    turns, rows = _asked_rows(lists, queries, turns, is_ip)
+    turns, rows = _query_rows(lists, queries, turns, is_ip)
     powers = np.ones(len(rows), np.float32) if is_ip else _powers(rows)
     rows = np.divide(rows, powers[:, None])
     # Scores of codes are 2 less the inner product, and so are all of inner products.
@@ -425,13 +323,13 @@ def scan(lists, points, queries, turns, best):
 
 
 def _scan_each(lists, rows, times, turns, best):
-    """Scan codes one by one for asked ``rows``, whose scores count ``times`` 1."""
+    """Scan codes one by one for query ``rows``, whose scores count ``times`` 1."""
     codes = lists.codes
     scratch = new_scratch(codes, len(rows))
     set_queries(codes, scratch, frozen(encode_queries(codes, rows)))
-    units = times[turns.asked] * lists.scales[turns.runs]
+    units = times[turns.rows] * lists.scales[turns.runs]
     turns = turns._replace(offsets=turns.offsets - 2 * units, units=units)
-    propose_each(codes, scratch, np.empty(0, np.int32), lists.adds, turns, best)
+    push_each(codes, scratch, np.empty(0, np.int32), lists.adds, turns, best)
 
 
 def _scan_blocks(lists, rows, times, turns, best):
@@ -452,7 +350,7 @@ def _scan_blocks(lists, rows, times, turns, best):
     shares = np.empty(n, np.uint16)
     fit_turns(turns, scales, lists.levels, more, unit * times, offsets, units, shares)
     turns = turns._replace(offsets=offsets, units=units, shares=shares)
-    propose_by_tables(blocks, Asked(rounded, inner), turns, best)
+    push_by_tables(blocks, QueryTables(rounded, inner), turns, best)
 
 
 @kernel
@@ -463,7 +361,7 @@ def fit_turns(turns, scales, levels, more, unit, offsets, units, shares):
     """
     top = np.float32(65535)
     for t in range(len(offsets)):
-        run, a = turns.runs[t], turns.asked[t]
+        run, a = turns.runs[t], turns.rows[t]
         units[t] = unit[a] * scales[run]
         offsets[t] = turns.offsets[t] + levels[0, run] + more[a] * scales[run]
         share = levels[1, run] / units[t] * np.float32(65536)
@@ -474,7 +372,7 @@ def _n_scores(turns):
     return int((turns.starts[turns.runs + 1] - turns.starts[turns.runs]).sum())
 
 
-def _asked_rows(lists, queries, turns, is_ip):
+def _query_rows(lists, queries, turns, is_ip):
     """Turns that know their row of what is asked; and these rows, (n, d).
 
     A query is asked once, less the middle of all lists; or where lists lie in
@@ -489,7 +387,7 @@ def _asked_rows(lists, queries, turns, is_ip):
     pairs = turns.queries.astype(np.int64) * n_groups + lists.groups[turns.runs]
     pairs, asked = np.unique(pairs, return_inverse=True)
     rows = queries[pairs // n_groups] - lists.middles[pairs % n_groups]
-    return turns._replace(asked=asked.astype(np.int32)), rows
+    return turns._replace(rows=asked.astype(np.int32)), rows
 
 
 def _powers(rows):
@@ -499,17 +397,17 @@ def _powers(rows):
 
 
 @kernel
-def propose_each(points, scratch, ids, adds, turns, lists):
-    """Offer the slots of the turns, one by one, or two share no pass.
+def push_each(points, scratch, ids, adds, turns, lists):
+    """Push the slots of the turns, one by one, or two share no pass.
 
     A score is ``offset + add + unit * score`` of point ``ids[slot]``, or of point
     ``slot`` where there are no ``ids``.
     """
-    keys, filled, bounds, marks, bins = lists
+    bounds = lists.bounds
     some, scores = np.empty(STEP, np.int32), np.empty(STEP, np.float32)
-    met = np.empty(STEP, np.uint64)
+    found = np.empty(STEP, np.uint64)
     for t in range(len(turns.runs)):
-        q, v = turns.queries[t], turns.asked[t]
+        q, v = turns.queries[t], turns.rows[t]
         offset, unit = turns.offsets[t], turns.units[t]
         if turns.lows[t] > score_of(bounds[q]):
             continue
@@ -520,11 +418,11 @@ def propose_each(points, scratch, ids, adds, turns, lists):
                 some[j] = ids[first + j] if len(ids) else first + j
                 prefetch(points, some[j])
             score_many(points, scratch, v, some, 0, n, scores)
-            n_met = 0
+            n_found = 0
             for j in range(n):
                 score = offset + unit * scores[j]
                 if len(adds):
                     score += adds[first + j]
-                met[n_met] = key_of(max(score, np.float32(0)), first + j)
-                n_met += met[n_met] <= bounds[q]
-            push(met, n_met, keys, filled, bounds, marks, bins, q)
+                found[n_found] = key_of(max(score, np.float32(0)), first + j)
+                n_found += found[n_found] <= bounds[q]
+            push(found, n_found, lists, q)

@@ -7,9 +7,7 @@ from sklearn_jin.points import exact, new_scratch, prefetch, score, set_query
 
 
 @loop
-def refine(
-    points, queries, rows, ids, estimates, overestimate, best_scores, best_ids
-):  # fmt: skip
+def refine(points, queries, rows, ids, estimates, overestimate, best_scores, best_ids):
     """Of the points ``ids[q]`` keep those nearest to ``queries[rows[q]]``, exactly.
 
     Row ``rows[q]`` of ``best_scores`` (n, k) float64 and ``best_ids`` (n, k)
@@ -76,3 +74,24 @@ def keep(scores, ids, q, filled, score, i):
         scores[q, j], ids[q, j] = scores[q, j - 1], ids[q, j - 1]
     scores[q, at], ids[q, at] = score, i
     return last + 1
+
+
+@kernel
+def list_copies(scores, ids, following, allowed):
+    """Let the rows that follow each of ``ids`` at its place stand behind it.
+
+    Those that are not ``allowed``, (n,) bool or (0,) for all, are left out.
+    """
+    k = ids.shape[1]
+    near, found = np.empty(k, scores.dtype), np.empty(k, ids.dtype)
+    for q in range(len(ids)):
+        near[:], found[:] = scores[q], ids[q]
+        filled = 0
+        for j in range(k):
+            i = found[j]
+            while i >= 0 and filled < k:
+                if len(allowed) == 0 or allowed[i]:
+                    scores[q, filled], ids[q, filled] = near[j], i
+                    filled += 1
+                i = following[i]
+        scores[q, filled:], ids[q, filled:] = np.inf, -1

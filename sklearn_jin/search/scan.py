@@ -1,4 +1,9 @@
-"""Exact search over all points: the oracle, and the answer of last resort."""
+"""The flat route: every point, or every code, is scored.
+
+Matrix products in float32 propose neighbours of many queries, exact scores in float64
+choose among them.  A query whose choice the rounding of the products could have spoilt
+is scanned by exact scores alone, so the answer does not depend on the batch.
+"""
 
 from functools import cache
 
@@ -11,147 +16,130 @@ from sklearn_jin._memory import frozen
 from sklearn_jin._simd import below, lowest
 from sklearn_jin._threads import run
 from sklearn_jin.metrics import squares
-from sklearn_jin.points import encode_queries, exact, new_scratch, score
+from sklearn_jin.points import count, encode_queries, exact, new_scratch, score
 from sklearn_jin.points.codes import set_queries
 from sklearn_jin.points.rows import RowsIP, RowsL2
 from sklearn_jin.search import counters
-from sklearn_jin.search.beam import COMPARED, key_of, score_of
-from sklearn_jin.search.rerank import keep, refine
+from sklearn_jin.search.index import Flat, allowed_ids, propose
+from sklearn_jin.search.keys import key_of, score_of, split_keys
+from sklearn_jin.search.rerank import keep
 from sklearn_jin.search.shortlist import (
     SORTED,
     SPARE,
-    ids_of,
     push,
-    rank,
+    push_sorted,
     shortlists,
     top_k,
 )
 
-FEW = 8  # queries; as many are scanned one by one faster than by a matrix product
-MORE = 32  # proposals beyond k, so that rounding hides none
+FEW = 8  # queries; so few are scanned one by one faster than by a matrix product
+MORE = 32  # candidates beyond k, so that rounding hides none
 ROW_BLOCK = 4096  # rows, and queries, of one matrix product
 QUERY_BLOCK = 1024
 CODE_BLOCK = 4096  # codes that are compared with every query of a chunk
-CHUNK = 64  # queries a thread takes at a time
+QUERIES_PER_TASK = 64
+INSERTED = 64  # neighbours; more are selected from all scores, not inserted one by one
+COMPARED = 32  # scores that are compared with a bound at once
 ULP = 2.0**-24  # relative rounding error of one float32 operation
 
 
-def scan(points, queries, k, n_threads):
-    """Exact scores (n_queries, k), float64, and ids, int64, of the nearest points.
+@propose.register(Flat)
+def propose_flat(route, index, queries, search, use):
+    if index.codes is not None:
+        return _propose_codes(index, queries, search, use)
+    if not isinstance(index.points, RowsL2 | RowsIP) or len(queries) <= FEW:
+        return None  # of what is not proposed, all is scanned by exact scores
+    some = allowed_ids(search.allowed, count(index.points))
+    room = min(search.k + MORE, len(some))
+    limits, block = np.empty(len(queries)), _queries_at_once(room)
+    for lo in range(0, len(queries), block):
+        products = Products(index.points, queries[lo : lo + block], some, room)
+        limits[lo : lo + block] = products.propose(lo, use, search.n_threads)
+    return limits
 
-    Matrix products in float32 propose ``k + MORE`` points a query, and exact
-    float64 scores choose among them.  Where the rounding of the products
-    could have hidden a nearer point, the query is scanned one point at a time:
-    so the answer does not depend on the batch.
+
+def _queries_at_once(room):
+    """Queries whose shortlists fit scikit-learn's ``working_memory``."""
+    return max(1, int(get_config()["working_memory"] * 2**20) // (10 * SPARE * room))
+
+
+class Products:
+    """Matrix products of some queries with the points ``some``, block by block.
+
+    Near the middle of the data products are small and round less, so it is taken from
+    rows and queries where scores are distances.
     """
-    n, queries = len(queries), frozen(encode_queries(points, queries))
-    scores, ids = np.empty((n, k)), np.empty((n, k), np.int64)
-    rest, room = np.arange(n), k + MORE
-    if isinstance(points, RowsL2 | RowsIP) and n > FEW and len(points.X) >= room:
-        sure = _scan_by_products(points, queries, room, scores, ids, n_threads)
-        rest = np.flatnonzero(~sure)
-    if len(rest):
-        few = frozen(queries[rest])
-        few_scores, few_ids = scores[rest], ids[rest]
 
-        def task(lo, hi):
-            scan_each(points, few, lo, hi, few_scores, few_ids)
+    def __init__(self, points, queries, some, room):
+        self.X, self.some, self.room = points.X, some, room
+        self.is_ip = isinstance(points, RowsIP)
+        step = -(-len(self.X) // 1000)
+        self.center = np.float32(0) if self.is_ip else self.X[::step].mean(axis=0)
+        self.Q = queries - self.center
+        self.q2 = np.ones(len(queries)) if self.is_ip else squares(self.Q)
+        self.longest = 0.0
 
-        run(task, len(rest), 1, n_threads)
-        scores[rest], ids[rest] = few_scores, few_ids
-    return scores, ids
+    def propose(self, first, use, n_threads):
+        """Pass candidates to ``use``, of queries numbered from ``first`` on.
 
+        Returns the queries' limits: see :func:`sklearn_jin.search.index.propose`.
+        """
+        best = shortlists(len(self.Q), self.room)
+        with blas().limit(limits=n_threads, user_api="blas"):
+            for start in range(0, len(self.some), ROW_BLOCK):
+                self._push_block(start, best, n_threads)
+        ids, estimates = split_keys(top_k(best))
 
-def scan_codes(codes, points, queries, k, rerank, overestimate, n_threads):
-    """Exact scores and ids of the nearest of the best ``rerank >= k`` by code.
+        def use_part(lo, hi):
+            use(np.arange(first + lo, first + hi), estimates[lo:hi], ids[lo:hi])
 
-    Every code is scored, and what they propose is scored exactly as ``points``,
-    as far as ``overestimate`` does not end it: see :func:`refine`.
-    """
-    n = len(queries)
-    scores, ids = np.empty((n, k)), np.empty((n, k), np.int64)
-    asked, second = (
-        frozen(encode_queries(codes, queries)),
-        frozen(encode_queries(points, queries)),
-    )
+        run(use_part, len(ids), QUERIES_PER_TASK, n_threads)
+        return self._limits(estimates[:, -1])
 
-    def task(lo, hi):
-        best = shortlists(hi - lo, rerank)
-        propose_codes(codes, asked[lo:hi], *best)
-        choose(points, second, top_k(best), overestimate, scores, ids, lo, hi)
+    def _push_block(self, start, best, n_threads):
+        """Push the points of one block of rows to the shortlists of all queries."""
+        ids = self.some[start : start + ROW_BLOCK]
+        whole = len(self.some) == len(self.X)
+        rows = self.X[start : start + ROW_BLOCK] if whole else self.X[ids]
+        rows = rows - self.center
+        x2 = np.ones(len(rows)) if self.is_ip else squares(rows)
+        self.longest = max(self.longest, x2.max())
+        step = _queries_of_a_product()
+        for lo in range(0, len(self.Q), step):
+            part = slice(lo, lo + step)
+            lists = type(best)(*(array[part] for array in best))
+            push_block(self.Q[part], self.q2[part], rows, x2, ids, lists, n_threads)
 
-    run(task, n, CHUNK, n_threads)
-    return scores, ids
+    def _limits(self, last):
+        """Limits of exact scores, of queries whose last candidates are ``last``.
 
-
-def choose(points, queries, keys, overestimate, scores, ids, lo, hi):
-    """Of the points that ``keys`` name write the nearest as rows ``lo`` to ``hi``."""
-    estimates = (keys >> 32).astype(np.uint32).view(np.float32)
-    choose_among(
-        points, queries, ids_of(keys), estimates, overestimate, scores, ids, lo, hi
-    )
-
-
-def choose_among(
-    points, queries, proposed, estimates, overestimate, scores, ids, lo, hi
-):
-    """As :func:`choose`, where ``proposed`` are ascending by ``estimates``."""
-    rows = np.arange(lo, hi)
-    n = refine(points, queries, rows, proposed, estimates, overestimate, scores, ids)
-    counters.add(exact=n)
-
-
-def _scan_by_products(points, queries, room, scores, ids, n_threads):
-    """Fill ``scores`` and ``ids``; return which queries are sure to be right.
-
-    ``room`` proposals are made, no more than there are points.
-    """
-    X, n = points.X, len(queries)
-    is_ip = isinstance(points, RowsIP)
-    # Near the middle of the data the products are small and round less.
-    center = np.float32(0) if is_ip else X[:: -(-len(X) // 1000)].mean(axis=0)
-    Q = queries - center
-    q2 = np.ones(n) if is_ip else squares(Q)
-    best = shortlists(n, room)
-    query_block = _query_block()
-    longest = 0.0
-    with blas().limit(limits=n_threads, user_api="blas"):
-        for first in range(0, len(X), ROW_BLOCK):
-            block = X[first : first + ROW_BLOCK] - center
-            x2 = np.ones(len(block)) if is_ip else squares(block)
-            longest = max(longest, x2.max())
-            for lo in range(0, n, query_block):
-                part = slice(lo, lo + query_block)
-                lists = (array[part] for array in best)
-                _propose_block(Q[part], q2[part], block, x2, first, lists, n_threads)
-    keys = top_k(best)
-
-    def choose_part(lo, hi):
-        choose(points, queries, keys[lo:hi], np.inf, scores, ids, lo, hi)
-
-    run(choose_part, n, CHUNK, n_threads)
-    # All others are estimated to be no nearer than the last proposal.  The
-    # products err by at most d ULP of |q| |x|, the other steps by a few ULP.
-    error = (X.shape[1] + 16) * ULP * (np.sqrt(q2) + np.sqrt(longest)) ** 2
-    last = (keys[:, -1] >> 32).astype(np.uint32).view(np.float32)
-    worst = 2 + 2 * scores[:, -1] if is_ip else scores[:, -1]
-    return worst <= last - error
+        All other points are estimated to be no nearer than that.  A product errs by at
+        most ``d`` ULP of ``|q| |x|``, the other steps by a few.
+        """
+        if self.room == len(self.some):  # all were proposed
+            return np.full(len(last), np.inf)
+        error = (self.X.shape[1] + 16) * ULP
+        error *= (np.sqrt(self.q2) + np.sqrt(self.longest)) ** 2
+        with np.errstate(invalid="ignore"):
+            limits = last - error
+        limits[~np.isfinite(limits)] = -np.inf  # what overflowed tells nothing
+        # The score of an inner product is minus that, its estimate 2 less twice that.
+        return (limits - 2) / 2 if self.is_ip else limits
 
 
-def _propose_block(Q, q2, block, x2, first, lists, n_threads):
-    products, lists = Q @ block.T, tuple(lists)
-    with np.errstate(over="ignore"):  # infinite products propose nothing: scanned
+def push_block(Q, q2, rows, x2, ids, lists, n_threads):
+    """Push the points ``ids``, whose rows are ``rows``, to the shortlists of ``Q``."""
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows ends unsure
+        products = Q @ rows.T
         q2, x2 = q2.astype(np.float32), x2.astype(np.float32)
 
-    ids = np.arange(first, first + len(block), dtype=np.int32)
-
     def task(lo, hi):
-        propose(products, q2, x2, ids, lo, hi, *lists)
+        push_products(products, q2, x2, ids, lo, hi, lists)
 
-    run(task, len(Q), CHUNK, n_threads)
+    run(task, len(Q), QUERIES_PER_TASK, n_threads)
 
 
-def _query_block():
+def _queries_of_a_product():
     """Queries of one product that keep it within scikit-learn's ``working_memory``."""
     rows = int(get_config()["working_memory"] * 2**20 / (4 * ROW_BLOCK))
     return max(1, min(rows, QUERY_BLOCK))
@@ -164,53 +152,42 @@ def blas():
 
 
 @kernel
-def scan_each(points, queries, lo, hi, scores, ids):
-    """Fill rows ``lo`` to ``hi`` with the nearest points, each scored in float64."""
-    k = ids.shape[1]
-    for q in range(lo, hi):
-        filled = np.int64(0)
-        for i in range(len(points[0])):
-            score = exact(points, queries, q, i)
-            if filled < k or not score >= scores[q, k - 1]:
-                filled = keep(scores, ids, q, filled, score, i)
-
-
-@kernel
-def propose(products, q2, x2, ids, lo, hi, keys, filled, bounds, marks, bins):
-    """Offer the points ``ids`` to the shortlists of queries ``lo`` to ``hi``.
+def push_products(products, q2, x2, ids, lo, hi, lists):
+    """Push the points ``ids`` to the shortlists of queries ``lo`` to ``hi``.
 
     ``products`` (n_queries, n_ids) holds <q, x>, so the score is estimated as
     ``q2 + x2 - 2 <q, x>``.
     """
-    n, room = len(ids), keys.shape[1] // SPARE
+    n, room = len(ids), lists.keys.shape[1] // SPARE
     in_order = SORTED[0] <= room <= SORTED[1]
     estimates = np.full(COMPARED, np.inf, np.float32)
-    met = np.empty(COMPARED, np.uint64)
+    found = np.empty(COMPARED, np.uint64)
     for q in range(lo, hi):
-        bound = score_of(bounds[q])
+        bound = score_of(lists.bounds[q])
         for first in range(0, n, COMPARED):
-            estimate(products[q], q2[q], x2, first, min(COMPARED, n - first), estimates)
+            size = min(COMPARED, n - first)
+            _estimate(products[q], q2[q], x2, first, size, estimates)
             good = below(estimates, 0, bound)
             if n - first < COMPARED:
                 good &= (np.uint32(1) << np.uint32(n - first)) - np.uint32(1)
-            n_met = 0
+            n_found = 0
             while good != 0:
                 j = lowest(good)
                 good &= good - np.uint32(1)
                 key = key_of(estimates[j], ids[first + j])
                 if not in_order:
-                    met[n_met] = key
-                    n_met += 1
-                elif key < bounds[q]:
-                    rank(keys, filled, bounds, q, key)
-                    bound = score_of(bounds[q])
-            if n_met > 0:
-                push(met, n_met, keys, filled, bounds, marks, bins, q)
-                bound = score_of(bounds[q])
+                    found[n_found] = key
+                    n_found += 1
+                elif key < lists.bounds[q]:
+                    push_sorted(lists.keys, lists.filled, lists.bounds, q, key)
+                    bound = score_of(lists.bounds[q])
+            if n_found > 0:
+                push(found, n_found, lists, q)
+                bound = score_of(lists.bounds[q])
 
 
 @piece
-def estimate(products, q2, x2, first, n, estimates):
+def _estimate(products, q2, x2, first, n, estimates):
     """Fill ``estimates[:n]`` with the scores of points ``first`` on."""
     if n == COMPARED:  # a loop of known length becomes two vectors
         for j in range(COMPARED):
@@ -222,22 +199,95 @@ def estimate(products, q2, x2, first, n, estimates):
             estimates[j] = max(gap, np.float32(0))
 
 
+def _propose_codes(index, queries, search, use):
+    """Score every code one by one, and pass the ``room`` best of each query."""
+    codes = index.codes
+    encoded = frozen(encode_queries(codes, queries))
+    some = allowed_ids(search.allowed, count(codes))
+    counters.add(scores=len(queries) * len(some))
+
+    def task(lo, hi):
+        best = shortlists(hi - lo, search.room)
+        push_codes(codes, encoded[lo:hi], some, best)
+        ids, estimates = split_keys(top_k(best))
+        use(np.arange(lo, hi), estimates, ids)
+
+    most = max(1, _queries_at_once(search.room))
+    run(task, len(queries), min(QUERIES_PER_TASK, most), search.n_threads)
+
+
 @kernel
-def propose_codes(codes, queries, keys, filled, bounds, marks, bins):
-    """Offer all ``codes`` to the shortlists of the queries, by score.
+def push_codes(codes, queries, some, lists):
+    """Push the codes ``some`` to the shortlists of the queries, by score.
 
     A block of codes, which stays near the CPU, is compared with every query.
     """
-    n, n_queries = len(codes[0]), len(queries)
-    scratch, met = new_scratch(codes, n_queries), np.empty(COMPARED, np.uint64)
+    n, n_queries = len(some), len(queries)
+    scratch, found = new_scratch(codes, n_queries), np.empty(COMPARED, np.uint64)
     set_queries(codes, scratch, queries)
     for first in range(0, n, CODE_BLOCK):
         last = min(first + CODE_BLOCK, n)
         for q in range(n_queries):
             for lo in range(first, last, COMPARED):
-                n_met = 0
-                for i in range(lo, min(lo + COMPARED, last)):
-                    met[n_met] = key_of(score(codes, scratch, q, i), i)
-                    n_met += met[n_met] <= bounds[q]
-                if n_met > 0:
-                    push(met, n_met, keys, filled, bounds, marks, bins, q)
+                n_found = 0
+                for j in range(lo, min(lo + COMPARED, last)):
+                    i = some[j]
+                    found[n_found] = key_of(score(codes, scratch, q, i), i)
+                    n_found += found[n_found] <= lists.bounds[q]
+                if n_found > 0:
+                    push(found, n_found, lists, q)
+
+
+# Exact scores of all points: the answer of last resort.
+
+
+def scan_each(points, queries, some, k, n_threads):
+    """Exact scores (n_queries, k) and ids of the nearest of the points ``some``.
+
+    ``queries`` are encoded for ``points``; there are ``k`` of ``some`` at least.
+    """
+    n = len(queries)
+    scores, ids = np.empty((n, k)), np.empty((n, k), np.int64)
+
+    def insert(lo, hi):
+        insert_nearest(points, queries, lo, hi, some, scores, ids)
+
+    def select(lo, hi):
+        every = np.empty(len(some))
+        for q in range(lo, hi):
+            score_all(points, queries, q, some, every)
+            order = _smallest(every, k)
+            scores[q], ids[q] = every[order], some[order]
+
+    run(insert if k <= INSERTED else select, n, 1, n_threads)
+    return scores, ids
+
+
+def _smallest(scores, k):
+    """Places of the ``k`` smallest scores by (score, place), NaN last."""
+    if k < len(scores) // 4:
+        worst = np.partition(scores, k - 1)[k - 1]
+        some = np.flatnonzero(scores <= worst)
+        if len(some) >= k:  # not where the worst is NaN
+            return some[np.argsort(scores[some], kind="stable")[:k]]
+    return np.argsort(scores, kind="stable")[:k]
+
+
+@kernel
+def score_all(points, queries, q, some, scores):
+    """Fill ``scores`` with the exact ones of the points ``some``."""
+    for j in range(len(some)):
+        scores[j] = exact(points, queries, q, some[j])
+
+
+@kernel
+def insert_nearest(points, queries, lo, hi, some, scores, ids):
+    """Fill rows ``lo`` to ``hi`` with the nearest of ``some``, scored in float64."""
+    k = ids.shape[1]
+    for q in range(lo, hi):
+        filled = np.int64(0)
+        for j in range(len(some)):
+            i = np.int64(some[j])
+            near = exact(points, queries, q, i)
+            if filled < k or not near >= scores[q, k - 1]:
+                filled = keep(scores, ids, q, filled, near, i)

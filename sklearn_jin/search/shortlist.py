@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_jin._jit import kernel, loop, piece
-from sklearn_jin.search.beam import ID_BITS, NO_KEY, ONE, THIRTY_TWO, put
+from sklearn_jin._simd import insert
+from sklearn_jin.search.keys import NO_KEY, ONE, THIRTY_TWO
 
 SORTED = 5, 64  # rooms for which it is quicker to keep all that is offered in order
 SPARE = 4  # times the room: so much is appended before a list is cut
@@ -21,7 +22,7 @@ MARKS = TOP, WITHIN, BASE, SHIFT = range(4)  # columns of ``marks``
 
 
 class Shortlists(NamedTuple):
-    """Keys (see :mod:`sklearn_jin.search.beam`) of the best of each query so far."""
+    """Keys (see :mod:`sklearn_jin.search.keys`) of the best of each query so far."""
 
     keys: np.ndarray  # (n_queries, SPARE * room) uint64, in no order
     filled: np.ndarray  # (n_queries,) int64 keys in each row
@@ -43,14 +44,15 @@ def shortlists(n, room):
 
 
 @loop
-def push(some, n, keys, filled, bounds, marks, bins, q):
-    """Append those of the first ``n`` keys of ``some`` that query ``q`` wants."""
+def push(found, n, lists, q):
+    """Append those of the first ``n`` keys of ``found`` that query ``q`` wants."""
+    keys, filled, bounds, marks, bins = lists
     width, room = keys.shape[1], keys.shape[1] // SPARE
     # In registers, for a compiler can not know that the arrays do not overlap.
     size, bound, top = filled[q], bounds[q], marks[q, TOP]
     within, base, shift = marks[q, WITHIN], marks[q, BASE], marks[q, SHIFT]
     for j in range(n):
-        key = some[j]
+        key = found[j]
         if key > bound:
             continue
         keys[q, size] = key
@@ -62,10 +64,10 @@ def push(some, n, keys, filled, bounds, marks, bins, q):
             within += 1
             if within - bins[q, top] >= room:
                 marks[q, WITHIN], changed = within, True
-                tighten(room, bounds, marks, bins, q)
+                tighten_bound(room, bounds, marks, bins, q)
         elif size == room:
             changed = True
-            count(keys, bounds, marks, bins, q)
+            count_bins(keys, bounds, marks, bins, q)
         if size == width:
             if not changed:
                 marks[q, WITHIN], changed = within, True
@@ -77,7 +79,7 @@ def push(some, n, keys, filled, bounds, marks, bins, q):
 
 
 @loop
-def tighten(room, bounds, marks, bins, q):
+def tighten_bound(room, bounds, marks, bins, q):
     """Lower the bound of query ``q`` to the last bin that is needed."""
     top, within = marks[q, TOP], marks[q, WITHIN]
     while within - bins[q, top] >= room:
@@ -89,7 +91,7 @@ def tighten(room, bounds, marks, bins, q):
 
 
 @loop
-def count(keys, bounds, marks, bins, q):
+def count_bins(keys, bounds, marks, bins, q):
     """Begin to count with the first ``room`` keys of query ``q``."""
     room = keys.shape[1] // SPARE
     low, high = np.int64(keys[q, 0] >> THIRTY_TWO), np.int64(0)
@@ -105,14 +107,15 @@ def count(keys, bounds, marks, bins, q):
         level = np.int64(keys[q, j] >> THIRTY_TWO) - low
         bins[q, level >> shift] += 1
     marks[q, TOP], marks[q, WITHIN] = (high - low) >> shift, room
-    tighten(room, bounds, marks, bins, q)
+    tighten_bound(room, bounds, marks, bins, q)
 
 
 @piece
-def rank(keys, filled, bounds, q, key):
-    """As :func:`offer`, but the list is short and kept in order: see ``SORTED``."""
+def push_sorted(keys, filled, bounds, q, key):
+    """As :func:`push`, but the list is short and kept in order: see ``SORTED``."""
     room = keys.shape[1] // SPARE
-    put(keys.reshape(-1), q * keys.shape[1], filled[q], room, key)
+    last = min(filled[q], room - 1)
+    insert(keys.reshape(-1), q * keys.shape[1], last, key)
     filled[q] = min(filled[q] + 1, room)
     bounds[q] = keys[q, room - 1]
 
@@ -125,14 +128,14 @@ def shorten(keys, bounds, marks, bins, q):
         n = drop(keys, q, n, bounds[q])
         if 2 * n <= keys.shape[1]:
             return n
-    cut(keys, q, n, room)
+    select_smallest(keys, q, n, room)
     bounds[q] = keys[q, room - 1]
-    count(keys, bounds, marks, bins, q)
+    count_bins(keys, bounds, marks, bins, q)
     return room
 
 
 @loop
-def cut(keys, q, n, room):
+def select_smallest(keys, q, n, room):
     """Move the ``room`` smallest of ``n`` keys of a row to its front, the largest last.
 
     Hoare's selection; keys are distinct, so the median of three divides well.
@@ -168,7 +171,7 @@ def trim(keys, filled, bounds):
         if filled[q] > room:
             filled[q] = drop(keys, q, filled[q], bounds[q])
         if 2 * filled[q] > 3 * room:  # short rows are sorted fast
-            cut(keys, q, filled[q], room)
+            select_smallest(keys, q, filled[q], room)
             filled[q] = room
 
 
@@ -202,10 +205,3 @@ def others(ids, own):
     keep = ids != own[:, None]
     keep[keep.all(axis=1), -1] = False
     return keep
-
-
-def ids_of(keys):
-    """Ids of ``keys``, int32, and -1 where there is no key."""
-    ids = (keys >> ONE & ID_BITS).astype(np.int32)
-    ids[keys == NO_KEY] = -1
-    return ids

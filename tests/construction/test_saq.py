@@ -16,7 +16,7 @@ from sklearn_jin.construction.saq import (
     turned,
     values,
 )
-from sklearn_jin.points.planes import plane_bytes
+from sklearn_jin.points.packing import plane_bytes
 
 
 def normal(n, d, seed=0):

@@ -7,7 +7,7 @@ from scored import scores_of
 
 from sklearn_jin import points
 from sklearn_jin.points.bits import bits
-from sklearn_jin.points.planes import pack
+from sklearn_jin.points.packing import pack
 
 WIDTHS = [1, 7, 8, 65, 128, 376, 512, 700, 1200]
 

@@ -1,4 +1,4 @@
-"""Codes on planes: what is packed comes out, and scores are those of the formula."""
+"""Codes on planes: scores are those of the formula, and bounds are below them."""
 
 import numpy as np
 import pytest
@@ -6,13 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scored import bounds_of, scores_of
 
 from sklearn_jin import points
-from sklearn_jin.points.planes import (
-    pack_planes,
-    plane_bytes,
-    planes,
-    split_bits,
-    unpack_planes,
-)
+from sklearn_jin.points.packing import pack_planes, plane_bytes, plane_layout
+from sklearn_jin.points.planes import planes
 from sklearn_jin.points.rotation import draw_signs, rotation_matrix
 
 # Segments are pairs (numbers, bits).
@@ -48,21 +43,6 @@ def middles(segments):
 
 def sized(segments):
     return sum(plane_bytes(*segment) for segment in segments)
-
-
-@pytest.mark.parametrize("bits", range(1, 9))
-def test_bits_are_powers_of_two_that_add_up(bits):
-    assert sum(split_bits(bits)) == bits
-    assert {*split_bits(bits)} <= {8, 4, 2, 1}
-
-
-@pytest.mark.parametrize("bits", range(1, 9))
-@pytest.mark.parametrize("d", [1, 2, 7, 8, 9, 40])
-def test_packed_numbers_come_out(bits, d):
-    numbers = np.random.default_rng(d).integers(0, 1 << bits, (5, d), np.uint8)
-    packed = pack_planes(numbers, bits)
-    assert packed.shape == (5, plane_bytes(d, bits))
-    assert_array_equal(unpack_planes(packed, bits, d), numbers)
 
 
 @pytest.mark.parametrize("space", ["l2", "ip"])
@@ -150,8 +130,8 @@ def test_what_stands_behind_the_numbers_does_not_count(segments):
 @pytest.mark.parametrize("segments", LAYOUTS, ids=str)
 def test_no_word_reaches_beyond_the_row(segments):
     record = planes(code(segments)[2], segments, np.zeros(1))
-    for _, at, words, *_ in record.layout:
-        assert at + 2 * words <= record.codes.shape[1]
+    for plane in plane_layout(segments):
+        assert plane.at + 2 * plane.words <= record.codes.shape[1]
 
 
 @pytest.mark.parametrize("space, half", [("l2", 1), ("ip", 0.5)])

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scored import scores_of
 
 from sklearn_jin import points
-from sklearn_jin.points.planes import pack_planes
+from sklearn_jin.points.packing import pack_planes
 from sklearn_jin.points.scalar import REACH, scalar
 
 WIDTHS = [1, 3, 47, 48, 100, 128]

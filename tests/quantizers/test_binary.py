@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scored import scores_of
 
-from sklearn_jin import BinaryQuantizer
+from sklearn_jin import BinaryQuantizer, IVFNeighbors
 
 
 def normal(n, d, seed=0):
@@ -45,6 +45,13 @@ def test_hamming_serves_no_products():
     quantizer = BinaryQuantizer("hamming").fit(normal(30, 20))
     with pytest.raises(ValueError, match="scores='hamming'"):
         quantizer.points(quantizer.transform(normal(3, 20)), "ip")
+
+
+def test_hamming_codes_serve_no_lists():
+    index = IVFNeighbors(quantizer=BinaryQuantizer("hamming"), exact_threshold=0)
+    way_out = "lists: these hold residuals.*inner products.*use scores='asymmetric'"
+    with pytest.raises(ValueError, match=way_out):
+        index.fit(normal(60, 8))
 
 
 def test_asymmetric_scores_are_products_with_the_decoded_row():

@@ -111,7 +111,7 @@ def test_points_hold_the_codes(make, n_bits, space):
     quantizer = make(n_bits=n_bits).fit(X)
     codes = quantizer.transform(X)
     made = quantizer.points(codes, space)
-    name = f"Product{n_bits}" + ("ip" if space == "ip" else "")
+    name = f"Product{n_bits}{space.upper()}"
     assert type(made).__name__ == name
     assert_array_equal(made.codes[:, : quantizer.n_bytes_], codes)
     assert not any(array.flags.writeable for array in made)

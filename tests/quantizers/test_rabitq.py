@@ -70,6 +70,17 @@ def test_bounds_of_the_record_are_those_of_the_method(bits):
     assert_allclose(found, quantizer.lower_bound(codes, Q), rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("power", [-120, -60, 60])
+def test_bounds_are_in_the_unit_of_the_data(power):
+    X, Q = normal(30, 20), normal(4, 20, seed=1)
+    size = np.float32(2.0**power)
+    plain, sized = (RaBitQ(4, random_state=0).fit(part) for part in (X, size * X))
+    expected = plain.lower_bound(plain.transform(X), Q).astype(np.float64)
+    found = sized.lower_bound(sized.transform(size * X), size * Q)
+    smallest = float(np.finfo(np.float32).smallest_subnormal)
+    assert_allclose(found, expected * 4.0**power, 1e-5, smallest)
+
+
 def test_products_are_half_of_what_is_taken_from_the_squares():
     X, Q = normal(30, 20) / 9, normal(4, 20, seed=1)
     quantizer = RaBitQ(4, random_state=0).fit(X)

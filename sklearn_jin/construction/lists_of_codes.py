@@ -1,0 +1,92 @@
+"""Lists on codes: the codes that are asked for, or the shortest that hold recall."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.preprocessing import normalize
+
+from sklearn_jin.construction.codes import candidates_per_neighbor
+from sklearn_jin.construction.kmeans import sample
+from sklearn_jin.construction.partition import Division, build_lists
+from sklearn_jin.points import count
+from sklearn_jin.search.index import Learned
+from sklearn_jin.search.lists import Lists, Probe, candidates
+from sklearn_jin.search.trial import hold, overestimate, share_found
+
+NEAR = 10  # neighbours by which codes are judged,
+HELD = 0.95  # and the share of them that must be among the candidates
+TRIED = 128  # rows whose neighbours these are
+
+
+class Coding(NamedTuple):
+    """Rows that are divided among lists, and how they are to be coded."""
+
+    metric: object
+    points: tuple
+    division: Division
+    n_train: int  # residuals that a quantizer learns from, at most
+    n_threads: int
+
+
+class Coded(NamedTuple):
+    """Lists, and what was learned of their codes."""
+
+    quantizer: object  # fitted; None where rows themselves are scanned
+    lists: Lists
+    learned: Learned
+    held: float  # share of the neighbours of some rows that are among the candidates
+
+
+def choose_lists(coding, quantizers, rng):
+    """Lists on codes of the first of the ``quantizers`` that hold recall, or on rows.
+
+    A quantizer of which no ``random_state`` is given draws it from ``rng``.
+    """
+    for quantizer in quantizers:
+        coded = code_lists(coding, quantizer, rng)
+        if coded.held >= HELD:
+            return coded
+    return code_lists(coding, None, rng)
+
+
+def code_lists(coding, quantizer, rng):
+    """Lists on codes of the ``quantizer``, which is fitted; None leaves rows."""
+    if quantizer is not None and "random_state" in quantizer.get_params():
+        if quantizer.random_state is None:
+            quantizer.set_params(random_state=rng.randint(2**31))
+    lists = build_lists(
+        coding.points, coding.division, coding.n_threads, rng, quantizer, coding.n_train
+    )
+    if quantizer is None:
+        return Coded(None, lists, Learned(), 1.0)
+    factor = candidates_per_neighbor(quantizer.n_bytes_, coding.metric)
+    far, held = _judge(coding, lists, factor, rng)
+    return Coded(quantizer, lists, Learned(factor, far), held)
+
+
+def _judge(coding, lists, factor, rng):
+    """How far estimates of neighbours are off; and what share of them is proposed."""
+    queries, own = _queries(coding, rng)
+    n = count(coding.points)
+    trial = hold(coding.points, queries, NEAR + own, coding.n_threads)
+    room = min(n, int(np.ceil(NEAR * factor))) * -(-len(lists.ids) // n)
+    probe = Probe(len(lists.starts) - 1, False, room, False)
+    ids, estimates = candidates(lists, coding.points, queries, probe)
+    held = share_found(trial, ids, own)
+    if coding.metric.space == "ip":
+        return np.inf, held
+    return overestimate(trial, estimates, ids, own), held
+
+
+def _queries(coding, rng):
+    """Prepared queries to try codes on; and how often each finds itself.
+
+    They are some of the rows, or for inner products, whose queries may be unlike
+    all rows, directions.
+    """
+    X, d = coding.points.X, coding.metric.width_
+    if coding.metric.space != "ip":
+        return sample(X, TRIED, rng), 1
+    queries = np.zeros((TRIED, X.shape[1]), np.float32)
+    queries[:, :d] = normalize(rng.standard_normal((TRIED, d)))
+    return queries, 0

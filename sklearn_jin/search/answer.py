@@ -1,0 +1,85 @@
+"""The one way from a query to its answer, whatever the index.
+
+A route proposes candidates, those that are not allowed are dropped, the rest are scored
+exactly, copies of found rows are listed behind them, and a query that is short of ``k``
+neighbours, or not sure of them, is scanned.
+"""
+
+import numpy as np
+
+from sklearn_jin._memory import frozen
+from sklearn_jin.points import count, encode_queries
+from sklearn_jin.search import counters
+from sklearn_jin.search.index import FLAT, Flat, allowed_ids, copies_of, propose
+from sklearn_jin.search.rerank import list_copies, refine
+from sklearn_jin.search.scan import scan_each
+from sklearn_jin.search.shortlist import others
+
+ALL = frozen(np.empty(0, np.bool_))  # stands for a mask that allows every id
+
+
+def answer(index, queries, search):
+    """Exact scores (n_queries, k), float64, and ids, int64, of ``k`` distinct points.
+
+    They are ascending by (score, id).  At least ``k`` points are allowed.  With
+    ``search.own`` the queries are the points themselves, and none is in its own answer.
+    """
+    if not search.own:
+        return _answer(index, queries, search)
+    k = search.k + 1
+    wider = search._replace(k=k, room=max(k, search.room))
+    scores, ids = _answer(index, queries, wider)
+    keep = others(ids, np.arange(len(ids)))
+    shape = len(ids), search.k
+    return scores[keep].reshape(shape), ids[keep].reshape(shape)
+
+
+def _answer(index, queries, search):
+    """As :func:`answer`, where a point may be in its own answer."""
+    shape = len(queries), search.k
+    scores, ids = np.full(shape, np.inf), np.full(shape, -1, np.int64)
+    exact_queries = frozen(encode_queries(index.points, queries))
+    copies = copies_of(index.route)
+    allowed = _allowed_places(search.allowed, copies)
+
+    def use(part, estimates, candidates):
+        if allowed is not None:
+            candidates = np.where(allowed[candidates], candidates, np.int32(-1))
+        n_exact = refine(
+            index.points, exact_queries, part, candidates, estimates,
+            search.overestimate, scores, ids,
+        )  # fmt: skip
+        counters.add(exact=n_exact)
+
+    limits = propose(index.route, index, queries, search, use)
+    if len(copies.following):
+        mask = ALL if search.allowed is None else frozen(search.allowed)
+        list_copies(scores, ids, copies.following, mask)
+    left = ids[:, -1] < 0
+    if limits is not None:
+        left |= ~(scores[:, -1] <= limits)  # nor is a NaN sure
+    left = np.flatnonzero(left)
+    if len(left):
+        scores[left], ids[left] = _scan(index, queries[left], search)
+    return scores, ids
+
+
+def _allowed_places(allowed, copies):
+    """Mask of the ids whose rows, or copies of them, are ``allowed``; None for all."""
+    if allowed is None or not len(copies.firsts):
+        return allowed
+    places = np.zeros(len(allowed), bool)
+    places[copies.firsts[allowed]] = True
+    return places
+
+
+def _scan(index, queries, search):
+    """The exact answer, by looking at every point."""
+    if (
+        isinstance(index.route, Flat) and index.codes is None
+    ):  # products were not sure of it
+        encoded = frozen(encode_queries(index.points, queries))
+        some = allowed_ids(search.allowed, count(index.points))
+        return scan_each(index.points, encoded, some, search.k, search.n_threads)
+    flat = index._replace(codes=None, route=FLAT)
+    return _answer(flat, queries, search._replace(own=False, overestimate=np.inf))

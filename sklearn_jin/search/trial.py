@@ -1,0 +1,98 @@
+"""A trial: some queries and their exact neighbours, to judge what is approximate.
+
+Everything that ``fit`` learns of its own quality is learned here: the share of the
+neighbours that are found, how far estimates lie above exact scores, and how scores grow
+with rank.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sklearn_jin.search.answer import answer
+from sklearn_jin.search.beam import NO_END, Beam
+from sklearn_jin.search.index import FLAT, Index, Search
+from sklearn_jin.search.layers import Walks, visit
+
+SURE = 0.999  # share of neighbours whose estimate is within the overestimate
+TIE = 1e-5  # relative; so much float32 scores may differ from exact ones
+SPREAD_RANKS = 512  # nearest nodes whose scores tell how scores grow
+LEAST_SPREAD = 1000  # scores that are too few to tell
+
+
+class Trial(NamedTuple):
+    """Some queries, prepared, and their exact neighbours, nearest first."""
+
+    queries: np.ndarray  # (n, width) float32
+    scores: np.ndarray  # (n, k) float64
+    ids: np.ndarray  # (n, k) int64
+
+
+def hold(points, queries, k, n_threads):
+    """The trial of ``queries`` among the ``points``, which are rows."""
+    search = Search(min(k, len(points.X)), n_threads=n_threads)
+    return Trial(queries, *answer(Index(None, points, None, FLAT), queries, search))
+
+
+def recall(trial, scores):
+    """Share of the neighbours found, of which ``scores`` (n, k), float32, were met.
+
+    As near counts as found: neighbours at equal distance are as good as each other.
+    The first neighbour of every query, which is the query itself, is left out.
+    """
+    limits = trial.scores[:, -1:].astype(np.float32) * np.float32(1 + TIE)
+    return float((scores <= limits)[:, 1:].mean())
+
+
+def share_found(trial, proposed, first=0):
+    """Share of the neighbours from rank ``first`` on that are among ``proposed``."""
+    wanted = trial.ids[:, first:]
+    if not wanted.size:
+        return 1.0
+    return float((proposed[:, None] == wanted[:, :, None]).any(axis=2).mean())
+
+
+def overestimate(trial, estimates, ids, first=0):
+    """``estimates`` (n, m) by exact scores: what ``SURE`` of the neighbours are below.
+
+    ``ids`` (n, m) say which points the estimates are of; those that are no neighbours
+    from rank ``first`` on, and those at the very place of the query, are left out.
+    Infinite if none is left.
+    """
+    row, rank, place = np.nonzero(ids[:, None] == trial.ids[:, first:, None])
+    exact = trial.scores[row, rank + first]
+    some = exact > 0
+    if not some.any():
+        return np.inf
+    return float(np.quantile(estimates[row, place][some] / exact[some], SURE))
+
+
+def growth(trial, rank):
+    """Median over the queries of the last score by that of ``rank``; NaN if unknown."""
+    near = trial.scores[:, min(rank, trial.scores.shape[1] - 1)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = trial.scores[:, -1] / near
+    ratios = ratios[~np.isnan(ratios)]  # not of copies
+    return np.median(ratios) if len(ratios) else np.nan
+
+
+def spread(layers, points, encoded, n_threads):
+    """How scores grow with rank: means of their logarithms, by rank, float64.
+
+    Of the nearest that walks find for queries ``encoded``, which are points
+    themselves; rank 0, where they find themselves, is left out.  Empty where
+    there are too few points to tell.
+    """
+    most = min(SPREAD_RANKS, len(layers.neighbors))
+    found = np.empty((len(encoded), most), np.float32)
+
+    def gather(part, scores, _):
+        found[part] = scores
+
+    walks = Walks(points, encoded, most, Beam(most, 1, NO_END), n_threads)
+    visit(layers, walks, np.arange(len(encoded)), gather)
+    with np.errstate(divide="ignore"):
+        logs = np.log(found[:, 1:].astype(np.float64))
+    sound = np.isfinite(logs).all(axis=1)  # neither duplicates nor lost
+    known = sound.sum() * most >= LEAST_SPREAD
+    return logs[sound].mean(axis=0) if known else np.empty(0)
