@@ -18,7 +18,10 @@ from sklearn_jin._threads import run
 CELLS = 2**18  # scores of a block of rows: 1 MB, which stays in a CPU's cache
 NARROW = 8  # features; the distances of shorter rows are computed one by one,
 ROWS = 4096  # so many rows at a time
-ULP = 2.0**-24  # relative rounding error of one float32 operation
+PAIRS = 2**18  # numbers of rows that are compared with centres in float64 at once
+MANY = 8  # centres close to a row, from which on a product in float64 tells fewer
+ULP = 2.0**-24  # relative rounding error of one float32 operation,
+ULP64 = 2.0**-53  # and of one float64 operation
 SPREAD_ROWS = 16  # rows per centre that a start which is spread out chooses from
 SPREAD_CELLS = 2**27  # numbers that it may look at, in a few tenths of a second
 
@@ -78,9 +81,23 @@ def _gaps(X, Y):
 
 def assign(X, centroids, n_threads=1):
     """Label of the nearest centre, int32, for every row; of equal ones the first."""
-    n, d = X.shape
-    if d <= NARROW:
+    if X.shape[1] <= NARROW:
         return _assign_each(X, centroids, n_threads)
+    # Every row near one of equal centres would be compared with all of them.
+    first = _first_of_equals(centroids)
+    return first[_assign_by_products(X, centroids[first], n_threads)]
+
+
+def _first_of_equals(rows):
+    """Numbers, int32 and ascending, of the rows that equal none before them."""
+    rows = np.ascontiguousarray(rows + np.float32(0))  # -0 is 0
+    keys = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1])))
+    return np.sort(np.unique(keys, return_index=True)[1]).astype(np.int32)
+
+
+def _assign_by_products(X, centroids, n_threads):
+    """Labels of the nearest of distinct centres."""
+    n, d = X.shape
     block = max(1, CELLS // len(centroids))
     middle = centroids.mean(axis=0)  # near it products are small and round less
     near = centroids - middle
@@ -147,11 +164,33 @@ def _nearest(X, centroids, scores, error):
     unsure = np.flatnonzero(second <= low + error)
     if len(unsure):
         scores[each, labels] = low
-        i, c = np.nonzero(scores[unsure] <= (low + error)[unsure, None])
-        exact = np.full((len(unsure), len(centroids)), np.inf)
-        exact[i, c] = _gaps(X[unsure[i]], centroids[c])
-        labels[unsure] = exact.argmin(axis=1)
+        close = scores[unsure] <= (low + error)[unsure, None]
+        labels[unsure] = _nearest_of(X[unsure], centroids, close)
     return labels
+
+
+def _nearest_of(X, centroids, close):
+    """Labels of the nearest, in float64, of the centres that are ``close`` (n, k)."""
+    if np.count_nonzero(close) > MANY * len(X):
+        close = close & _close(X, centroids)
+    exact = np.full(close.shape, np.inf)
+    i, c = np.nonzero(close)
+    step = max(1, PAIRS // X.shape[1])
+    for lo in range(0, len(i), step):
+        part = slice(lo, lo + step)
+        exact[i[part], c[part]] = _gaps(X[i[part]], centroids[c[part]])
+    return exact.argmin(axis=1)
+
+
+def _close(X, centroids):
+    """Which centres (n, k) may be nearest, as far as products in float64 tell."""
+    middle = centroids.mean(axis=0, dtype=np.float64)
+    rows, near = X - middle, centroids - middle
+    sizes, squares = (np.einsum("ij,ij->i", part, part) for part in (rows, near))
+    scores = squares / 2 - rows @ near.T
+    reach = np.sqrt(squares.max())
+    error = 2 * (X.shape[1] + 6) * ULP64 * reach * (np.sqrt(sizes) + reach)
+    return scores <= (scores.min(axis=1) + error)[:, None]
 
 
 @kernel

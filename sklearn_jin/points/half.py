@@ -1,5 +1,6 @@
 """Vectors in 16-bit floats: half the memory, for exact scores, not to be walked on."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -7,9 +8,11 @@ import numpy as np
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import LINE, frozen
 from sklearn_jin._simd import bits_float, prefetch_lines
+from sklearn_jin.metrics import size_of
 from sklearn_jin.points import exact, prefetch, rows_of, subset
 
-LARGEST = 2.0**15  # numbers are brought below it by a power of two
+LARGEST = 15  # numbers are brought below 2**15 by a power of two,
+LEAST = -126  # which is no smaller than that, for float32 to hold it
 REBIASED = np.float32(2.0**112)  # the exponents of the two formats differ by 112
 
 
@@ -23,14 +26,14 @@ class HalfL2(NamedTuple):
 class HalfIP(NamedTuple):
     """Rows under minus the inner product."""
 
-    H: np.ndarray  # as in Half
+    H: np.ndarray  # as in HalfL2
     scale: np.ndarray
 
 
 def half(X, space="l2"):
     """The record of float32 rows."""
-    most = max(float(np.abs(X).max()), np.finfo(np.float32).tiny)
-    scale = np.float32(2.0 ** np.ceil(np.log2(most / LARGEST)))
+    exponent = math.frexp(size_of(X))[1]
+    scale = np.float32(2.0 ** max(exponent - LARGEST, LEAST))
     H = (X / scale).astype(np.float16).view(np.uint16)
     return {"l2": HalfL2, "ip": HalfIP}[space](frozen(H), frozen(np.array([scale])))
 

@@ -3,7 +3,7 @@
 A row is stood for by a centroid per sub-vector.  A query is turned into a
 table, what each centroid would add to the score, and a score is the sum of
 ``m`` of its entries (Jegou, Douze & Schmid 2011, asymmetric distance): of
-float32, and the same whatever the batch.  Product8 and Product4 estimate the
+float32, and the same whatever the batch.  Product8L2 and Product4L2 estimate the
 squared L2 distance, the others 2 less the inner product with rows of length 1
 at most.
 """
@@ -36,9 +36,7 @@ class Product8L2(NamedTuple):
 
     codes: np.ndarray  # (n, stride) uint8, a sub-vector a byte; rows end in zeros
     codebooks: np.ndarray  # (m, sub_width, K) float32; short sub-vectors end in zeros
-    starts: (
-        np.ndarray
-    )  # (m + 1,) int64, first feature of each sub-vector; the last is d
+    starts: np.ndarray  # (m + 1,) int64, first feature of each; the last is d
     rotation: np.ndarray  # (d, d) float32, rows times it are coded; or (0, 0)
 
 
@@ -50,13 +48,13 @@ class Product4L2(NamedTuple):
     """
 
     codes: np.ndarray  # (n, stride) uint8, two sub-vectors a byte; rows end in zeros
-    codebooks: np.ndarray  # as in Product8, with K = 16
+    codebooks: np.ndarray  # as in Product8L2, with K = 16
     starts: np.ndarray
     rotation: np.ndarray
 
 
 class Product8IP(NamedTuple):
-    """As Product8, under the inner product."""
+    """As Product8L2, under the inner product."""
 
     codes: np.ndarray
     codebooks: np.ndarray
@@ -65,7 +63,7 @@ class Product8IP(NamedTuple):
 
 
 class Product4IP(NamedTuple):
-    """As Product4, under the inner product."""
+    """As Product4L2, under the inner product."""
 
     codes: np.ndarray
     codebooks: np.ndarray
@@ -82,7 +80,7 @@ KINDS = {
 
 
 def pack(codes):
-    """Bytes (n, ceil(m / 2)) of codes (n, m) below 16, as Product4 has them."""
+    """Bytes (n, ceil(m / 2)) of codes (n, m) below 16, as Product4L2 has them."""
     half = (codes.shape[1] + 1) // 2
     packed = codes[:, :half].copy()
     packed[:, : codes.shape[1] - half] |= codes[:, half:] << 4
@@ -103,14 +101,14 @@ def fastscan_codes_product(points):
 @fastscan_tables.register(Product4L2)
 @fastscan_tables.register(Product4IP)
 def fastscan_tables_product(points, queries):
-    n, dot = len(queries), isinstance(points, Product4IP)
+    n, is_ip = len(queries), isinstance(points, Product4IP)
     half = (len(points.codebooks) + 1) // 2
     # Halves of a byte are neighbours; an even number of bytes, as scans like it.
     entries = np.zeros((n, half + half % 2, 2, 16), np.float32)
     rows = entries.reshape(n, -1)
-    fill_all(points.codebooks, points.starts, half, queries, rows, dot)
-    outer, inner = np.full(n, 2.0 * dot, np.float32), np.zeros(n, np.float32)
-    return entries, outer, inner, np.inf if dot else FAR
+    fill_all(points.codebooks, points.starts, half, queries, rows, is_ip)
+    outer, inner = np.full(n, 2.0 * is_ip, np.float32), np.zeros(n, np.float32)
+    return entries, outer, inner, np.inf if is_ip else FAR
 
 
 def encode_queries_rotated(points, queries):
@@ -137,9 +135,9 @@ def set_query_ip(points, scratch, v, queries, q):
 
 
 @kernel
-def fill_all(codebooks, starts, half, queries, scratch, dot):
+def fill_all(codebooks, starts, half, queries, scratch, is_ip):
     for q in range(len(queries)):
-        if dot:
+        if is_ip:
             fill_ip(codebooks, starts, half, queries, q, scratch, q)
         else:
             fill_l2(codebooks, starts, half, queries, q, scratch, q)

@@ -1,5 +1,6 @@
 """k-means: exact labels, repeatable centres, no surprises with few rows."""
 
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -51,6 +52,36 @@ def test_close_calls_are_decided_in_float64():
     centroids = np.array([[1], [1 + 2.0**-23], [-40]], np.float32)
     X = np.linspace(0.9, 1.1, 1001, dtype=np.float32)[:, None]
     assert_array_equal(assign(X, centroids), nearest(X, centroids))
+
+
+@pytest.mark.parametrize("noise", [0, 1e-7, 1e-3])
+@pytest.mark.parametrize("apart", [0, 1])
+def test_labels_of_nearly_equal_rows_are_those_of_the_definition(noise, apart):
+    X = np.repeat(apart * rows(3, 20), 60, axis=0) + np.float32(noise) * rows(180, 20)
+    centroids = X[np.random.default_rng(0).permutation(180)[:60]]
+    for some in (centroids, np.round(4 * centroids), np.zeros((40, 20), np.float32)):
+        labels = assign(X, some)
+        assert_array_equal(labels, nearest(X, some))
+        assert_array_equal(labels, assign(X, some, n_threads=3))
+
+
+def test_zeros_of_both_signs_are_equal_centres():
+    centroids = np.zeros((6, 12), np.float32)
+    centroids[::2] = -0.0
+    assert_array_equal(assign(rows(50, 12), centroids), np.zeros(50))
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("noise", [0, 1e-6])
+def test_equal_rows_take_no_more_memory_than_others(noise):
+    some = np.repeat(rows(2, 300), 1000, axis=0) + np.float32(noise) * rows(2000, 300)
+    peaks = []
+    for X in (rows(2000, 300), some):
+        tracemalloc.start()
+        assign(X, X[::16].copy())
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 3 * peaks[0] + 2**24
 
 
 def test_a_label_does_not_depend_on_the_batch_or_the_threads():

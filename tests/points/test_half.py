@@ -52,6 +52,12 @@ def test_rows_are_kept_to_11_bits_whatever_their_size(d, size):
     assert_allclose(back, X, rtol=2**-11, atol=2**-38 * np.abs(X).max())
 
 
+@pytest.mark.parametrize("size", [2.0**-149, 2.0**-130, 2.0**-126, 2.0**127])
+def test_rows_at_the_ends_of_float32_are_kept(size):
+    X = np.array([[1, -1], [0, 1]], np.float32) * np.float32(size)
+    assert_array_equal(whole(half(X)), X)
+
+
 def test_rows_of_zeros_are_rows():
     assert_array_equal(whole(half(np.zeros((3, 4), np.float32))), np.zeros((3, 4)))
 

@@ -47,9 +47,7 @@ def asked(made, d, n=4, seed=1):
 def all_scores(points_, queries, out, exact):
     scratch = points.new_scratch(points_, 3)
     for q in range(len(queries)):
-        points.set_query(
-            points_, scratch, 1, queries, 0
-        )  # a view may be looked at again
+        points.set_query(points_, scratch, 1, queries, 0)  # its scratch is used again
         points.set_query(points_, scratch, 1, queries, q)
         for i in range(out.shape[1]):
             points.prefetch(points_, i)
