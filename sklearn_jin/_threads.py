@@ -36,7 +36,7 @@ def count_threads(n_jobs):
         raise TypeError(f"n_jobs={n_jobs!r} must be None or an integer")
     if n_jobs is None:
         return _openmp_effective_n_threads()
-    # As an int: threadpoolctl, which bounds the threads of BLAS, takes no NumPy integer.
+    # threadpoolctl, which bounds the threads of BLAS, takes no integer of NumPy.
     return max(1, int(effective_n_jobs(n_jobs)))
 
 

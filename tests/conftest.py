@@ -10,11 +10,11 @@ import kernels
 
 os.environ["NUMBA_CACHE_DIR"] = str(kernels.folder())  # before Numba is imported
 
-import hypothesis  # noqa: E402
-import indexes  # noqa: E402
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
-from sklearn.base import clone  # noqa: E402
+import hypothesis
+import indexes
+import numpy as np
+import pytest
+from sklearn.base import clone
 
 # The same examples in every run, and none kept; compiling has no deadline.
 hypothesis.settings.register_profile(
@@ -62,7 +62,7 @@ def estimator(request):
     return clone(request.param)
 
 
-for argument, make in ESTIMATORS.items():
+for argument in ESTIMATORS:
     globals()[argument] = pytest.fixture(estimator, name=argument)
 
 

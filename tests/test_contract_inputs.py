@@ -5,16 +5,12 @@ import re
 import indexes
 import numpy as np
 import pytest
+from helpers import assert_same
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.utils._param_validation import InvalidParameterError
 
 DTYPES = [np.float64, np.float32, np.float16, np.uint8, np.int64, np.bool_]
-
-
-def assert_same(answer, expected):
-    assert_array_equal(answer[1], expected[1])
-    assert_array_equal(answer[0], expected[0])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

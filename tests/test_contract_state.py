@@ -11,8 +11,8 @@ import joblib
 import numpy as np
 import pytest
 from child import python
+from helpers import assert_same
 from numba import typeof
-from numpy.testing import assert_array_equal
 from sklearn.base import clone
 
 
@@ -34,11 +34,6 @@ def state(estimator):
         elif isinstance(part, float):
             learned[name] = repr(part)  # NaN is NaN
     return learned
-
-
-def assert_same(answer, expected):
-    assert_array_equal(answer[1], expected[1])
-    assert_array_equal(answer[0], expected[0])
 
 
 # Queries leave no trace.

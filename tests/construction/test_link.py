@@ -3,23 +3,15 @@
 import naive
 import numpy as np
 import pytest
+from helpers import record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from sklearn_jin._memory import frozen, padded_width
 from sklearn_jin.construction import link
-from sklearn_jin.points.rows import RowsL2
 
 seeds = st.integers(0, 10**6)
 quick = settings(max_examples=60)
-
-
-def record(X):
-    n, d = X.shape
-    rows = np.zeros((n, padded_width(d)), np.float32)
-    rows[:, :d] = X
-    return RowsL2(frozen(rows))
 
 
 def integers(n, seed=0):

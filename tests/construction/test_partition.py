@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import probed
 import pytest
+from helpers import normal
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_jin import (
@@ -31,10 +32,6 @@ QUANTIZERS = {
     "scalar8": ScalarQuantizer(8),
 }
 BYTES = ["product8", "scalar8"]  # whose codes are scored one by one
-
-
-def rows(n, d, seed=0):
-    return np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
 
 
 def divided(X, n_lists, spill=None, n_threads=1):
@@ -65,13 +62,13 @@ def assert_whole(division, n, n_lists, n_copies=1):
     "n, d, n_lists", [(300, 5, 20), (200, 1, 9), (90, 3, 2), (3, 4, 7), (1, 2, 3)]
 )
 def test_every_row_is_in_as_many_lists_as_it_should_be(n, d, n_lists, spill):
-    division = divided(rows(n, d), n_lists, spill)
+    division = divided(normal(n, d), n_lists, spill)
     assert_whole(division, n, n_lists, 1 if spill is None else 2)
 
 
 @pytest.mark.parametrize("spill", SPILLS)
 def test_one_list_holds_every_row_once(spill):
-    division = divided(rows(40, 3), 1, spill)
+    division = divided(normal(40, 3), 1, spill)
     assert_whole(division, 40, 1)
     assert_array_equal(division.ids, np.arange(40))
 
@@ -79,7 +76,7 @@ def test_one_list_holds_every_row_once(spill):
 @pytest.mark.parametrize("spill", SPILLS[1:])
 @pytest.mark.parametrize("n, n_lists", [(300, 20), (3, 7), (40, 2)])
 def test_no_list_holds_a_row_twice(n, n_lists, spill):
-    _, starts, ids, _ = divided(rows(n, 4), n_lists, spill)
+    _, starts, ids, _ = divided(normal(n, 4), n_lists, spill)
     for lo, hi in pairwise(starts):
         assert len({*ids[lo:hi]}) == hi - lo
 
@@ -87,13 +84,13 @@ def test_no_list_holds_a_row_twice(n, n_lists, spill):
 @pytest.mark.parametrize("d", [1, 2, 9])
 @pytest.mark.parametrize("far", [0, 1000])
 def test_the_list_of_a_row_is_that_of_the_nearest_centre(d, far):
-    X = rows(300, d) + np.float32(far)
+    X = normal(300, d) + np.float32(far)
     centers, _, ids, labels = divided(X, 16)
     assert_array_equal(labels, gaps_of(X[ids], centers).argmin(axis=1))
 
 
 def test_rows_of_a_list_are_in_their_order():
-    _, starts, ids, _ = divided(rows(300, 4), 20)
+    _, starts, ids, _ = divided(normal(300, 4), 20)
     for lo, hi in pairwise(starts):
         assert (np.diff(ids[lo:hi]) > 0).all()
 
@@ -107,7 +104,7 @@ def test_equal_rows_share_a_list(spill):
 
 
 def test_centres_are_learned_from_as_many_rows_as_asked_for():
-    X = rows(400, 4)
+    X = normal(400, 4)
     few, all_rows = (
         partition.divide(X, 8, np.random.RandomState(0), 1, n_train=n)
         for n in (20, 400)
@@ -119,7 +116,7 @@ def test_centres_are_learned_from_as_many_rows_as_asked_for():
 
 @pytest.mark.parametrize("spill", [None, 1])
 def test_threads_do_not_change_the_lists(spill):
-    X = rows(3000, 4)  # several blocks for each of these steps
+    X = normal(3000, 4)  # several blocks for each of these steps
     one, two = (divided(X, 300, spill, n_threads) for n_threads in (1, 2))
     for part, other in zip(one, two):
         assert_array_equal(part, other)
@@ -143,7 +140,7 @@ def second_costs(X, centers, labels, weight):
 @pytest.mark.parametrize("weight", [0, 1, 1.5, 1e6])
 @pytest.mark.parametrize("d", [1, 2, 12])
 def test_the_second_list_has_the_least_cost(d, weight):
-    X = rows(400, d)
+    X = normal(400, d)
     centers, _, ids, labels = divided(X, 25)
     labels = labels[np.argsort(ids)]
     second = partition.second_labels(X, centers, labels, weight, 1)
@@ -154,7 +151,7 @@ def test_the_second_list_has_the_least_cost(d, weight):
 
 
 def test_without_weight_the_second_list_is_the_second_nearest():
-    X = rows(400, 6)
+    X = normal(400, 6)
     centers, _, ids, labels = divided(X, 25)
     labels = labels[np.argsort(ids)]
     second = partition.second_labels(X, centers, labels, 0, 1)
@@ -162,7 +159,7 @@ def test_without_weight_the_second_list_is_the_second_nearest():
 
 
 def test_residuals_are_the_more_orthogonal_the_larger_the_weight():
-    X = rows(600, 8)
+    X = normal(600, 8)
     centers, _, ids, labels = divided(X, 30)
     labels, cosines = labels[np.argsort(ids)], []
     r = X - centers[labels]
@@ -184,7 +181,7 @@ def test_a_row_at_its_centre_has_a_second_list():
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine", "inner_product"])
 def test_no_row_is_beyond_the_reach_of_its_list(metric):
-    index = fitted(None, metric, rows(200, 6))
+    index = fitted(None, metric, normal(200, 6))
     gaps = np.linalg.norm(
         probed.rows_of(index)[index.index_.ids]
         - probed.centers_of(index)[probed.labels_of(index)],
@@ -199,7 +196,7 @@ def test_no_row_is_beyond_the_reach_of_its_list(metric):
     "metric, order", [("manhattan", 1), ("chebyshev", np.inf)], ids=str
 )
 def test_reach_is_in_the_unit_of_the_metric(metric, order):
-    index = fitted(None, metric, rows(200, 6))
+    index = fitted(None, metric, normal(200, 6))
     apart = (
         probed.rows_of(index)[index.index_.ids]
         - probed.centers_of(index)[probed.labels_of(index)]
@@ -231,7 +228,7 @@ def expected(index, Q):
 @pytest.mark.parametrize("metric", ["euclidean", "inner_product"])
 @pytest.mark.parametrize("name", QUANTIZERS)
 def test_estimates_are_those_of_the_formula(name, metric):
-    X, Q = rows(120, 12), rows(4, 12, seed=1)
+    X, Q = normal(120, 12), normal(4, 12, seed=1)
     index = fitted(QUANTIZERS[name], metric, X)
     found, wanted = probed.estimates(index, Q), expected(index, Q)
     # Tables are rounded to bytes, or to half of one where two are added up in a byte.
@@ -244,7 +241,7 @@ def test_estimates_are_those_of_the_formula(name, metric):
 @pytest.mark.jit
 @pytest.mark.parametrize("name", QUANTIZERS)
 def test_a_row_is_estimated_to_be_where_it_is(name):
-    X = rows(300, 12)
+    X = normal(300, 12)
     index = fitted(QUANTIZERS[name], "euclidean", X)
     scores = probed.estimates(index, X)
     near = np.diag(scores) / np.median(scores, axis=1)
@@ -255,7 +252,7 @@ def test_a_row_is_estimated_to_be_where_it_is(name):
 @pytest.mark.jit
 @pytest.mark.parametrize("name", QUANTIZERS)
 def test_estimates_are_near_the_distances(name):
-    X, Q = rows(600, 12), rows(20, 12, seed=1)
+    X, Q = normal(600, 12), normal(20, 12, seed=1)
     index = fitted(QUANTIZERS[name], "euclidean", X, n_lists=20)
     error = probed.estimates(index, Q) - gaps_of(Q, X)
     assert np.abs(error).mean() <= (0.25 if name == "rabitq1" else 0.15) * 24
@@ -264,7 +261,7 @@ def test_estimates_are_near_the_distances(name):
 @pytest.mark.jit
 @pytest.mark.parametrize("name", QUANTIZERS)
 def test_estimates_are_as_good_where_lists_are_far_apart(name):
-    X, Q = rows(300, 8), rows(30, 8, seed=1)
+    X, Q = normal(300, 8), normal(30, 8, seed=1)
     X, Q = (part + 1000 * (np.arange(len(part)) % 3)[:, None] for part in (X, Q))
     index = fitted(QUANTIZERS[name], "euclidean", X, n_lists=12)
     same = (np.arange(30)[:, None] - np.arange(300)) % 3 == 0
@@ -275,7 +272,7 @@ def test_estimates_are_as_good_where_lists_are_far_apart(name):
 
 @pytest.mark.parametrize("name", ["product4", "rabitq4", "product8"])
 def test_threads_do_not_change_the_codes(name):
-    X = rows(100, 12)
+    X = normal(100, 12)
     one, two = (fitted(QUANTIZERS[name], "euclidean", X, n_jobs=n) for n in (1, 2))
     for part, other in zip(probed.proposed(one, X[:9]), probed.proposed(two, X[:9])):
         assert_array_equal(part, other)
@@ -283,7 +280,7 @@ def test_threads_do_not_change_the_codes(name):
 
 @pytest.mark.parametrize("name", ["product4", "rabitq4", "product8"])
 def test_rows_that_are_their_centres_have_codes(name):
-    X = rows(8, 12)
+    X = normal(8, 12)
     index = fitted(QUANTIZERS[name], "euclidean", X, n_lists=8)
     assert_array_equal(np.sort(index.list_sizes_), 1)
     scores = probed.estimates(index, X)
@@ -294,14 +291,14 @@ def test_rows_that_are_their_centres_have_codes(name):
 def test_one_row_and_equal_rows_have_codes(name):
     for n in (1, 30):
         index = fitted(QUANTIZERS[name], "euclidean", np.full((n, 12), 3.0))
-        Q = np.vstack([rows(2, 12), np.full((1, 12), 3.0)])
+        Q = np.vstack([normal(2, 12), np.full((1, 12), 3.0)])
         wanted = np.repeat(gaps_of(Q, np.full((1, 12), 3.0)), n, axis=1)
         assert_allclose(probed.estimates(index, Q), wanted, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.jit
 def test_codes_of_both_lists_stand_for_the_row():
-    X, Q = rows(200, 12), rows(5, 12, seed=1)
+    X, Q = normal(200, 12), normal(5, 12, seed=1)
     index = ScaNNNeighbors(spill=True, exact_threshold=0, random_state=0).fit(X)
     ids, estimates = probed.proposed(index, Q)
     assert ids.shape == (5, 400)

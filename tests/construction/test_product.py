@@ -4,25 +4,22 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from helpers import normal
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_jin._memory import frozen
 from sklearn_jin.construction import product
 
 
-def rows(n, d, seed=0):
-    return np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
-
-
 def units(n, d, seed=0):
-    X = rows(n, d, seed)
+    X = normal(n, d, seed)
     return X / np.linalg.norm(X, axis=1, keepdims=True)
 
 
 def correlated(n, d, seed=0):
     """Rows whose principal axes differ in variance, in a random order."""
-    axes, _ = np.linalg.qr(rows(d, d, seed + 1))
-    return (rows(n, d, seed) * np.geomspace(5, 0.2, d, dtype=np.float32)) @ axes
+    axes, _ = np.linalg.qr(normal(d, d, seed + 1))
+    return (normal(n, d, seed) * np.geomspace(5, 0.2, d, dtype=np.float32)) @ axes
 
 
 def seeded():
@@ -44,7 +41,7 @@ def test_runs_are_those_of_array_split(d, m):
 
 @pytest.mark.parametrize("d, m", [(8, 2), (10, 4), (3, 3), (1, 1)])
 def test_codes_name_the_nearest_centroids(d, m):
-    X, starts = rows(200, d), product.cut(d, m)
+    X, starts = normal(200, d), product.cut(d, m)
     codebooks = product.train(X, starts, 16, seeded(), 5)
     codes = product.encode(X, codebooks, starts)
     assert codes.dtype == np.uint8 and codes.shape == (200, m)
@@ -55,7 +52,7 @@ def test_codes_name_the_nearest_centroids(d, m):
 
 
 def test_centroids_decode_to_themselves():
-    X, starts = rows(300, 10), product.cut(10, 4)
+    X, starts = normal(300, 10), product.cut(10, 4)
     codebooks = product.train(X, starts, 16, seeded(), 5)
     codes = np.repeat(np.arange(16, dtype=np.uint8)[:, None], 4, axis=1)
     decoded = product.decode(codes, codebooks, starts)
@@ -63,7 +60,7 @@ def test_centroids_decode_to_themselves():
 
 
 def test_more_centroids_or_sub_vectors_lower_the_error():
-    X = rows(600, 12)
+    X = normal(600, 12)
 
     def of(m, K):
         starts = product.cut(12, m)
@@ -111,7 +108,7 @@ def test_one_sub_vector_gains_nothing_by_a_rotation():
 
 
 def test_eigenvalues_are_shared_out_evenly():
-    values = np.sort(np.exp(3 * rows(24, 1)[:, 0].astype(np.float64)))[::-1]
+    values = np.sort(np.exp(3 * normal(24, 1)[:, 0].astype(np.float64)))[::-1]
     buckets = product.share_out(values, [6, 6, 6, 6])
     assert_array_equal(np.sort(np.concatenate(buckets)), np.arange(24))
     sums = [np.log(values[bucket]).sum() for bucket in buckets]
@@ -128,8 +125,8 @@ def test_directions_without_variance_are_shared_out_too(values):
 
 
 def test_procrustes_finds_a_rotation():
-    X = rows(50, 6)
-    turn, _ = np.linalg.qr(rows(6, 6, seed=1))
+    X = normal(50, 6)
+    turn, _ = np.linalg.qr(normal(6, 6, seed=1))
     assert_allclose(product.procrustes(X, X @ turn), turn, atol=1e-5)
 
 
@@ -217,7 +214,7 @@ def loss_of(books, X, U, eta, codes, starts):
 
 def test_refitted_codebooks_are_a_minimum():
     X, eta, books, starts = anisotropic(n=200, d=6, m=3, K=4)
-    U, X = X, X + 0.1 * rows(200, 6, seed=7)  # residuals have directions of others
+    U, X = X, X + 0.1 * normal(200, 6, seed=7)  # residuals have directions of others
     codes = product.encode_anisotropic(X, U, eta, books, starts)
     best = product.refit(X, U, eta, codes, books, starts).astype(np.float64)
     least = loss_of(best, X, U, eta, codes, starts)

@@ -2,13 +2,10 @@
 
 import numpy as np
 import pytest
+from helpers import normal
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_jin.construction.rabitq import ADD, ERR, SCALE, decode, encode
-
-
-def normal(n, d, seed=0):
-    return np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
 
 
 def middle(bits):

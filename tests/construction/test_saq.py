@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import normal
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_jin.construction.saq import (
@@ -17,10 +18,6 @@ from sklearn_jin.construction.saq import (
     values,
 )
 from sklearn_jin.points.packing import plane_bytes
-
-
-def normal(n, d, seed=0):
-    return np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
 
 
 def cost(segments):

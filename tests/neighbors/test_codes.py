@@ -8,6 +8,7 @@ import joblib
 import naive
 import numpy as np
 import pytest
+from helpers import normal
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
@@ -50,10 +51,6 @@ def quantizer(request):
 def blobs(n=2000, d=24):
     X = make_blobs(n + 50, d, centers=20, random_state=0)[0].astype(np.float32)
     return X[50:], X[:50]
-
-
-def normal(n, d, seed=0):
-    return np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
 
 
 def true_of(X, Q, ids, metric):

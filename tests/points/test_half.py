@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import normal
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_jin import points
@@ -20,10 +21,6 @@ def fill_exact(record, queries, scores):
     for q in range(len(queries)):
         for i in range(scores.shape[1]):
             scores[q, i] = points.exact(record, queries, q, i)
-
-
-def normal(n, d, seed=0):
-    return np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
 
 
 def exact_of(record, Q):
