@@ -45,8 +45,10 @@ def pytest_configure(config):
 
 
 def pytest_generate_tests(metafunc):
+    marks = metafunc.definition.iter_markers("parametrize")
+    own = {name for mark in marks for name in str(mark.args[0]).split(", ")}
     for argument, make in ESTIMATORS.items():
-        if argument in metafunc.fixturenames:
+        if argument in metafunc.fixturenames and argument not in own:
             metafunc.parametrize(
                 argument, list(make()), ids=indexes.name, indirect=True
             )

@@ -3,12 +3,12 @@
 import numpy as np
 import scored
 
-from sklearn_jin.search.lists import Probe, candidates, route
+from sklearn_jin.search.lists import Probe, _probe, candidates, route
 
 
 def asked(index, Q):
     """Queries as the index takes them."""
-    return index._metric.prepare_queries(Q)[0]
+    return index.index_.metric.prepare_queries(Q)[0]
 
 
 def labels_of(index):
@@ -18,20 +18,22 @@ def labels_of(index):
 
 def centers_of(index):
     """Centres (n_lists, d), float64."""
-    return index.index_.cells.X[:, : index._metric.width_].astype(np.float64)
+    return index.index_.route.cells.X[:, : index.index_.metric.width_].astype(
+        np.float64
+    )
 
 
 def rows_of(index):
     """Prepared rows (n, d), float64."""
-    return index.points_.X[:, : index._metric.width_].astype(np.float64)
+    return index.index_.points.X[:, : index.index_.metric.width_].astype(np.float64)
 
 
 def proposed(index, Q, room=None, n_probes=None):
     """Ids and estimates of the candidates of every query, from all lists by default."""
-    room = len(index.index_.ids) if room is None else room
+    room = len(index.index_.route.ids) if room is None else room
     n_probes = index.n_lists_ if n_probes is None else n_probes
-    probe = Probe(n_probes, False, room, np.inf, False)
-    return candidates(index.index_, index.points_, asked(index, Q), probe)
+    probe = Probe(n_probes, False, room, False)
+    return candidates(index.index_.route, index.index_.points, asked(index, Q), probe)
 
 
 def estimates(index, Q):
@@ -47,10 +49,10 @@ def coded(index):
 
     The code's inner products with unit vectors tell the latter.
     """
-    lists, d = index.index_, index._metric.width_
+    lists, d = index.index_.route, index.index_.metric.width_
     labels = labels_of(index)
     size, centers = lists.scales[labels, None], centers_of(index)[labels]
-    rows = index.points_.X[lists.ids, :d]
+    rows = index.index_.points.X[lists.ids, :d]
     near = ((rows - centers.astype(np.float32)) / size).astype(np.float32)
     codes = index.quantizer_.encode_residuals(near, rows)
     units = np.eye(d, dtype=np.float32)
@@ -60,7 +62,12 @@ def coded(index):
     return own, residuals
 
 
+def probe_of(index):
+    """What a search for one neighbour asks of the lists."""
+    return _probe(index.index_.route, index.index_, index._search(1))
+
+
 def lists_of(index, Q):
     """The set of lists that each query probes."""
-    probed, _ = route(index.index_, asked(index, Q), index._probe(1))
+    probed, _ = route(index.index_.route, asked(index, Q), probe_of(index))
     return [{*row[row >= 0].tolist()} for row in probed]

@@ -91,7 +91,7 @@ def test_arrays_mapped_from_a_file_answer_alike(any_metric, tmp_path):
     expected = any_metric.fit(X).kneighbors(X)
     joblib.dump(any_metric, tmp_path / "index")
     mapped = joblib.load(tmp_path / "index", mmap_mode="r")
-    assert isinstance(mapped.points_.X, np.memmap)
+    assert isinstance(mapped.index_.points.X, np.memmap)
     assert_same(mapped.kneighbors(X), expected)
 
 
@@ -187,7 +187,7 @@ def test_memory_used_is_that_of_the_arrays(index, X):
     usage = index.fit(X).memory_usage()
     points, codes, lists = (
         sum(array.nbytes for array in arrays(part))
-        for part in (index.points_, index.codes_, index.index_)
+        for part in (index.index_.points, index.index_.codes, index.index_)
     )
     if codes and hasattr(index, "n_lists"):  # the codes are in the lists
         assert 60 * index.quantizer_.n_bytes_ <= usage["codes"] < lists

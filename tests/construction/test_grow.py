@@ -5,16 +5,20 @@ from contextlib import contextmanager
 import naive
 import numpy as np
 import pytest
+from answers import search_route
 from numpy.testing import assert_array_equal
 
 from sklearn_jin._memory import frozen
 from sklearn_jin.construction import grow as module
 from sklearn_jin.construction import hnsw, lists
-from sklearn_jin.construction.grow import STEPS, Plan, fixed, grow, met
+from sklearn_jin.construction import plan as plans
+from sklearn_jin.construction.grow import STEPS, grow
+from sklearn_jin.construction.plan import Plan, ever_kept, fixed
 from sklearn_jin.metrics import METRICS
 from sklearn_jin.points.rows import ROWS, RowsL2
 from sklearn_jin.search import beam as beams
-from sklearn_jin.search.layers import NO_END, search
+from sklearn_jin.search.beam import NO_END
+from sklearn_jin.search.index import Search
 
 METRIC = {
     "l2": "euclidean",
@@ -40,7 +44,7 @@ def build(X, plan, partition=False, n_threads=1, space="l2", order=None, seed=0)
 
 
 def layered(n, M=2, ef=30, alpha=1.1):
-    return hnsw.plan(n, M, ef, alpha)
+    return hnsw.plan(n, M, ef, alpha**0.5)
 
 
 def flat(n, width=8, ef=30, alphas=(1.1,), beam=fixed):
@@ -69,7 +73,7 @@ PLANS = {
     "wide": lambda n: layered(n, 100),
     "one edge": lambda n: flat(n, 1, 1),
     "two passes": lambda n: flat(n, 6, alphas=(1.0, 1.44)),
-    "all met": lambda n: flat(n, 6, 10, alphas=(1.0, 1.44), beam=met),
+    "all met": lambda n: flat(n, 6, 10, alphas=(1.0, 1.44), beam=ever_kept),
 }
 ways = pytest.mark.parametrize("partition", [False, True], ids=["inserted", "parted"])
 
@@ -145,7 +149,7 @@ def n_edges(graph):
 @pytest.mark.parametrize("n", [1, 2, 63, 64, 1000, 10**6])
 @pytest.mark.parametrize("M", [2, 16, 100])
 def test_each_layer_has_a_2m_th_of_the_nodes_of_the_next(n, M):
-    sizes = module.layer_sizes(n, M)
+    sizes = plans.layer_sizes(n, M)
     assert isinstance(sizes, tuple)
     for upper, lower in zip(sizes, [*sizes[1:], n]):
         assert 1 < upper == lower // (2 * M)
@@ -156,11 +160,11 @@ def test_each_layer_has_a_2m_th_of_the_nodes_of_the_next(n, M):
 @pytest.mark.parametrize("sizes", [(), (2,), (3, 77)])
 def test_batches_cover_all_rows_and_end_at_every_layer(n, sizes):
     sizes = [size for size in sizes if size < n]
-    stops = module.batch_stops(n, sizes)
+    stops = plans.batch_stops(n, sizes)
     assert stops[0] == 1 and stops[-1] == n and {*sizes} <= {*stops}
     steps = np.diff(stops)
     assert (steps > 0).all() and (steps <= stops[:-1]).all()
-    assert (steps <= max(n // module.BATCH_SHARE, module.MIN_BATCH)).all()
+    assert (steps <= max(n // plans.BATCH_SHARE, plans.MIN_BATCH)).all()
 
 
 # The graph
@@ -208,7 +212,7 @@ def test_layers_hold_the_first_of_the_order(partition):
     points, order = record(normal(70)), shuffled(70, 3)
     rng = np.random.RandomState(0)
     graph, _ = grow(points, order, layered(70), rng, 1, partition)
-    sizes = module.layer_sizes(70, 2)
+    sizes = plans.layer_sizes(70, 2)
     assert len(sizes) > 1 and len(graph.members) == sizes[-1]
     assert_array_equal(np.diff(graph.starts), sizes)
     assert_array_equal(graph.members, order[: len(graph.members)])
@@ -249,7 +253,7 @@ def test_of_inner_products_only_the_graph_of_distances_is_parted(monkeypatch):
     original = module._grow
     monkeypatch.setattr(module, "_grow", watched)
     graph, n_unreachable = build(X, plan, True, space="ip")
-    assert grown == [("l2", 4, (1.1,), True), ("ip", 4, (1.0,), False)]
+    assert grown == [("RowsL2", 4, (pytest.approx(1.1),), True), ("RowsIP", 4, (1.0,), False)]
     assert n_unreachable == 0
     assert len(naive.reachable(graph.neighbors, graph.members[0])) == 90
     assert_rows_of_edges(graph.neighbors)
@@ -264,7 +268,7 @@ def test_threads_change_nothing(graph, plan, shape, way):
 @ways
 @pytest.mark.parametrize("space", ["l2", "ip"])
 @pytest.mark.parametrize(
-    "plan", [layered(8000, 8), flat(8000, 16, 20, (1.0, 1.44), met)]
+    "plan", [layered(8000, 8), flat(8000, 16, 20, (1.0, 1.44), ever_kept)]
 )
 def test_threads_change_nothing_where_batches_are_large(
     space, plan, partition, whole_cells
@@ -424,8 +428,7 @@ def islands(n, n_islands, d=6, gap=100, seed=0):
 
 def recall(graph, points, Q, k=10, ef=64):
     """Share of the ``k`` nearest that walks of a fixed beam find."""
-    beam = ef, 1, NO_END
-    scores, _ = search(graph, points, points, Q, k, beam, k, np.inf, 1)
+    scores, _ = search_route(graph, points, Q, Search(k, k, ef))
     nearest = naive.nearest_distances(points.X, Q, k, "sqeuclidean")
     return naive.recall(scores, nearest)
 
@@ -438,7 +441,7 @@ def recall(graph, points, Q, k=10, ef=64):
 def test_walks_of_a_flat_graph_find_the_right_island(n_islands, alphas, partition):
     X = islands(240, n_islands)
     order = module.entry_first(record(X), shuffled(240))
-    plan = module.flat(240, 12, fixed(20), alphas)
+    plan = plans.flat(240, 12, fixed(20), alphas)
     graph, _ = build(X, plan, partition, order=order)
     points = record(X)
     assert recall(graph, points, points.X[::7], 1, 12) > 0.98
@@ -493,34 +496,34 @@ def expanded(neighbors, gaps, ef):
 def test_a_met_beam_proposes_all_that_a_fixed_one_expands(ef):
     points, Q = record(normal(200)), normal(9, seed=1).astype(np.float32)
     graph = np.random.default_rng(0).integers(0, 200, (200, 5)).astype(np.int32)
-    width, near, reach = met(ef)
-    scores, ids = np.empty((9, width), np.float32), np.empty((9, width), np.int32)
+    beam = ever_kept(ef)
+    scores, ids = (np.empty((9, beam.ef), kind) for kind in (np.float32, np.int32))
     beams.walk(
         frozen(graph), points, frozen(Q), np.arange(9), np.zeros((9, 1), np.int32),
-        width, near, reach, scores, ids,
+        beam, scores, ids,
     )  # fmt: skip
     n_more = 0
     for gaps, row in zip(naive.distances(points.X, Q, "sqeuclidean"), ids):
         done, best = expanded(graph, gaps, ef)
         assert_array_equal(row[:ef], best)
-        nearest = sorted(done, key=lambda i: gaps[i])[:width]
+        nearest = sorted(done, key=lambda i: gaps[i])[: beam.ef]
         assert {*nearest} <= {*row.tolist()}
         n_more += len({*nearest}) - ef
     assert n_more > 0
 
 
 def test_beams_are_narrowed_to_what_there_is():
-    assert module.narrowed(fixed(100), 30) == (30, 1, NO_END)
-    assert module.narrowed(fixed(100), 300) == (100, 1, NO_END)
-    assert module.narrowed(met(100), 60) == (60, 60, 1)
+    assert plans.narrowed(fixed(100), 30) == (30, 1, NO_END)
+    assert plans.narrowed(fixed(100), 300) == (100, 1, NO_END)
+    assert plans.narrowed(ever_kept(100), 60) == (60, 60, 1)
 
 
 def test_beams_are_shortened_to_a_third_but_hold_twice_the_edges():
-    assert module.shortened(fixed(300), 8) == (101, 1, NO_END)
-    assert module.shortened(met(90), 8) == (121, 30, 1)
-    assert module.shortened(fixed(60), 16) == (33, 1, NO_END)
-    assert module.shortened(fixed(10), 16) == (11, 1, NO_END)
-    assert module.shortened(fixed(1), 16) == (2, 1, NO_END)
+    assert plans.shortened(fixed(300), 8) == (101, 1, NO_END)
+    assert plans.shortened(ever_kept(90), 8) == (121, 30, 1)
+    assert plans.shortened(fixed(60), 16) == (33, 1, NO_END)
+    assert plans.shortened(fixed(10), 16) == (11, 1, NO_END)
+    assert plans.shortened(fixed(1), 16) == (2, 1, NO_END)
 
 
 # Quality
@@ -543,8 +546,8 @@ def apart(n, seed=0):
 SETS = {"normal": lambda n, seed=0: normal(n, 16, seed), "clustered": clustered}
 BOTH = {
     "layered": layered(20_000, 16, 200),
-    "flat": module.flat(20_000, 32, fixed(200), (1.1,)),
-    "met": module.flat(20_000, 32, met(100), (1.0, 1.44)),
+    "flat": plans.flat(20_000, 32, fixed(200), (1.1,)),
+    "met": plans.flat(20_000, 32, ever_kept(100), (1.0, 1.44)),
 }
 
 

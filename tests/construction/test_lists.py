@@ -15,7 +15,7 @@ from sklearn_jin.construction.lists import (
     CELL,
     FANOUT,
     MOST,
-    divide,
+    assign_cells,
     gather,
     neighbor_lists,
     used_width,
@@ -249,7 +249,7 @@ def test_of_many_rows_without_groups_most_are_told_of():
 @pytest.mark.parametrize("n, n_cells", [(1, 1), (39, 1), (40, 2), (170, 8), (230, 11)])
 def test_every_row_visits_its_nearest_cells(n, n_cells, small_cells):
     X = normal(n)
-    cells = divide(X, np.random.RandomState(0), 1)
+    cells = assign_cells(X, np.random.RandomState(0), 1)
     assert len(cells.sizes) == len(cells.centers) == n_cells
     assert cells.starts[0] == 0 and cells.starts[-1] == len(cells.visitors)
     assert cells.sizes.sum() == n
@@ -264,7 +264,7 @@ def test_every_row_visits_its_nearest_cells(n, n_cells, small_cells):
 
 
 def test_copies_visit_as_many_cells_as_any_row(small_cells):
-    cells = divide(padded(np.ones((400, 3))), np.random.RandomState(0), 1)
+    cells = assign_cells(padded(np.ones((400, 3))), np.random.RandomState(0), 1)
     which = np.repeat(np.arange(len(cells.sizes)), np.diff(cells.starts))
     pairs = {*zip(cells.visitors.tolist(), which.tolist())}
     assert len(pairs) == len(cells.visitors) == 400 * FANOUT
@@ -274,7 +274,9 @@ def test_copies_visit_as_many_cells_as_any_row(small_cells):
 
 def test_cells_are_the_same_for_any_number_of_threads(monkeypatch):
     monkeypatch.setattr(module, "ROWS", 100)
-    one, several = (divide(normal(700), np.random.RandomState(0), n) for n in (1, 3))
+    one, several = (
+        assign_cells(normal(700), np.random.RandomState(0), n) for n in (1, 3)
+    )
     for part, wanted in zip(several, one):
         assert_array_equal(part, wanted)
 
@@ -285,7 +287,7 @@ def test_of_many_rows_cells_grow_with_their_number(
 ):
     # A row's centres then cost as much to find as its neighbours.
     monkeypatch.setattr(module, "_nearest", lambda X, *_: np.zeros((len(X), 1), int))
-    cells = divide(np.zeros((n, 4), np.float32), np.random.RandomState(0), 1)
+    cells = assign_cells(np.zeros((n, 4), np.float32), np.random.RandomState(0), 1)
     assert len(cells.sizes) == n_cells
 
 

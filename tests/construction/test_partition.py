@@ -36,7 +36,7 @@ BYTES = ["product8", "scalar8"]  # whose codes are scored one by one
 
 def divided(X, n_lists, spill=None, n_threads=1):
     rng = np.random.RandomState(0)
-    return partition.divide(X, n_lists, rng, n_threads, spill=spill)
+    return partition.partition_rows(X, n_lists, rng, n_threads, spill=spill)
 
 
 def gaps_of(X, centers):
@@ -106,7 +106,7 @@ def test_equal_rows_share_a_list(spill):
 def test_centres_are_learned_from_as_many_rows_as_asked_for():
     X = normal(400, 4)
     few, all_rows = (
-        partition.divide(X, 8, np.random.RandomState(0), 1, n_train=n)
+        partition.partition_rows(X, 8, np.random.RandomState(0), 1, n_train=n)
         for n in (20, 400)
     )
     assert_whole(few, 400, 8)
@@ -183,13 +183,13 @@ def test_a_row_at_its_centre_has_a_second_list():
 def test_no_row_is_beyond_the_reach_of_its_list(metric):
     index = fitted(None, metric, normal(200, 6))
     gaps = np.linalg.norm(
-        probed.rows_of(index)[index.index_.ids]
+        probed.rows_of(index)[index.index_.route.ids]
         - probed.centers_of(index)[probed.labels_of(index)],
         axis=1,
     )
     for c in np.flatnonzero(index.list_sizes_):
         own = gaps[probed.labels_of(index) == c]
-        assert own.max() <= index.index_.reach[c] <= 1.0001 * own.max() + 1e-6
+        assert own.max() <= index.index_.route.radii[c] <= 1.0001 * own.max() + 1e-6
 
 
 @pytest.mark.parametrize(
@@ -198,11 +198,11 @@ def test_no_row_is_beyond_the_reach_of_its_list(metric):
 def test_reach_is_in_the_unit_of_the_metric(metric, order):
     index = fitted(None, metric, normal(200, 6))
     apart = (
-        probed.rows_of(index)[index.index_.ids]
+        probed.rows_of(index)[index.index_.route.ids]
         - probed.centers_of(index)[probed.labels_of(index)]
     )
     gaps = np.linalg.norm(apart, order, axis=1)
-    assert (gaps <= index.index_.reach[probed.labels_of(index)]).all()
+    assert (gaps <= index.index_.route.radii[probed.labels_of(index)]).all()
 
 
 # Codes of residuals.
@@ -215,7 +215,7 @@ def fitted(quantizer, metric, X, **params):
 
 def expected(index, Q):
     """Estimates by their definition, from what the codes stand for."""
-    Q = probed.asked(index, Q)[:, : index._metric.width_].astype(np.float64)
+    Q = probed.asked(index, Q)[:, : index.index_.metric.width_].astype(np.float64)
     centers, residuals = probed.coded(index)
     if index.metric == "inner_product":
         return 2 - Q @ (centers + residuals).T

@@ -245,7 +245,7 @@ def test_centroids_without_rows_stay():
 
 def test_updates_lower_the_loss_of_training_rows():
     X, eta, _, starts = anisotropic(n=300)
-    given = X, X, eta, starts, 16, seeded(), 5
+    given = X, (X, eta), starts, 16, seeded(), 5
     plain = product.train(X, starts, 16, seeded(), 5)
     better = product.train_anisotropic(*given, 2)
 

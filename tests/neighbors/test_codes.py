@@ -153,7 +153,7 @@ def test_less_is_kept_when_less_is_asked_for(route):
 
 def test_without_rows_codes_are_counted_once(route):
     index = route(ScalarQuantizer(4), store_vectors=False).fit(normal(60, 64))
-    assert not hasattr(index.points_, "X")
+    assert not hasattr(index.index_.points, "X")
     assert index.memory_usage()["codes"] == 0
 
 
@@ -237,7 +237,7 @@ def test_candidates_are_read_at_each_call(route, rerank):
 def test_threads_change_nothing(route, quantizer):
     X = normal(300, 12) if compiled() else normal(40, 12)
     one, two = (route(quantizer, n_jobs=n).fit(X) for n in (1, 2))
-    assert_array_equal(one.codes_[0], two.codes_[0])
+    assert_array_equal(one.index_.codes[0], two.index_.codes[0])
     for found, wanted in zip(two.kneighbors(), one.kneighbors()):
         assert_array_equal(found, wanted)
 
@@ -280,7 +280,7 @@ def test_auto_takes_no_4_bits_where_rows_are_crowded(route):
 @pytest.mark.parametrize("metric", ["manhattan", "chebyshev"])
 def test_auto_takes_no_codes_for_metrics_without_any(route, metric):
     index = route("auto", metric=metric).fit(normal(40, 12))
-    assert index.quantizer_ is None and index.codes_ is None
+    assert index.quantizer_ is None and index.index_.codes is None
 
 
 # What is refused.

@@ -67,7 +67,7 @@ def entry(index):
 def test_every_row_is_reached_and_degrees_are_bounded(c, build):
     X = indexes.rows(300)
     index = graph(c, build=build).fit(X)
-    neighbors = index.index_.neighbors
+    neighbors = index.index_.route.neighbors
     assert naive.reachable(neighbors, entry(index)) == set(range(300))
     assert index.n_unreachable_ == 0
     assert neighbors.shape[1] <= most_edges(index)
@@ -79,7 +79,7 @@ def test_every_row_is_reached_and_degrees_are_bounded(c, build):
 def test_threads_do_not_change_the_index(c, build):
     X = np.random.default_rng(0).standard_normal((4000, 8))
     one, two = (graph(c, build=build, n_jobs=n).fit(X) for n in (1, 2))
-    assert_array_equal(one.index_.neighbors, two.index_.neighbors)
+    assert_array_equal(one.index_.route.neighbors, two.index_.route.neighbors)
     for found, wanted in zip(one.kneighbors(X[:99]), two.kneighbors(X[:99])):
         assert_array_equal(found, wanted)
 
@@ -90,7 +90,7 @@ def test_threads_do_not_change_the_index(c, build):
 def test_many_rows_are_linked_by_partition(c, n):
     X = np.random.default_rng(0).standard_normal((n, 3))
     wanted = graph(c, build=WAYS[n >= MANY_ROWS]).fit(X)
-    assert_array_equal(graph(c).fit(X).index_.neighbors, wanted.index_.neighbors)
+    assert_array_equal(graph(c).fit(X).index_.neighbors, wanted.index_.route.neighbors)
 
 
 @graph_class
@@ -210,7 +210,7 @@ def test_alpha_is_for_distances_and_not_for_their_squares(build):
     X = np.array([[0.0], [4.0], [9.0]])
     for alpha, linked in ((1.4, False), (1.75, False), (1.85, True)):
         index = graph(VamanaNeighbors, alpha=alpha, build=build).fit(X)
-        assert (2 in index.index_.neighbors[0]) == linked
+        assert (2 in index.index_.route.neighbors[0]) == linked
 
 
 @pytest.mark.jit
@@ -246,7 +246,7 @@ def test_the_calibrated_bound_can_be_told_from_its_attributes():
     mean, m = index.mean_degree_reference_, index.n_reference_
     assert m == 3000 and 16 < mean < 256
     assert index.max_degree_ == sng.bound(mean, m, 3000, 1.3)
-    assert index.index_.neighbors.shape[1] == index.max_degree_
+    assert index.index_.route.neighbors.shape[1] == index.max_degree_
 
 
 @pytest.mark.jit
@@ -277,7 +277,7 @@ def dual(n=3000, d=6, **params):
 @pytest.mark.jit
 def test_branches_share_the_upper_nodes_evenly():
     _, index = dual()
-    first, second = index.index_.first, index.index_.second
+    first, second = index.index_.route.first, index.index_.route.second
     assert not set(first.members) & set(second.members)
     assert 0 <= len(first.members) - len(second.members) <= 1
     assert (abs(np.diff(first.starts) - np.diff(second.starts)) <= 1).all()
@@ -286,7 +286,7 @@ def test_branches_share_the_upper_nodes_evenly():
 @pytest.mark.jit
 def test_upper_layers_hold_the_largest_local_dimensions():
     _, index = dual()
-    for branch in (index.index_.first, index.index_.second):
+    for branch in (index.index_.route.first, index.index_.route.second):
         sizes = np.diff(branch.starts)
         means = [index.lid_[branch.members[:size]].mean() for size in sizes]
         assert means == sorted(means, reverse=True)
@@ -307,7 +307,7 @@ def test_local_dimensions_are_those_of_true_neighbours():
 )
 def test_bridges_lead_down_from_large_dimensions(threshold, shares):
     _, index = dual(bridge_threshold=threshold)
-    share = index.index_.first_bridges.mean()
+    share = index.index_.route.first_bridges.mean()
     assert shares[0] <= share <= shares[1]
 
 
@@ -343,4 +343,4 @@ def test_the_largest_local_dimensions_have_no_special_bound(n):
     """The reference system's bound underflows for a node of more than 24 edges."""
     X = np.vstack([np.zeros((1, 3)), np.eye(3)[np.arange(n - 1) % 3] * 2])
     index = graph(DualBranchHNSWNeighbors, M=16).fit(X + 1e-3 * indexes.rows(n, 3))
-    assert index.index_.neighbors.shape == (n, 32)
+    assert index.index_.route.neighbors.shape == (n, 32)

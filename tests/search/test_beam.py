@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import frozen, padded_width
 from sklearn_jin.points.rows import ROWS
-from sklearn_jin.search import beam
+from sklearn_jin.search import beam, keys
 
 
 def record(X, space="l2"):
@@ -39,9 +39,7 @@ def walk(
         record(Q).X,
         which,
         entries.astype(np.int32),
-        ef,
-        near,
-        np.float32(reach),
+        beam.Beam(ef, near, np.float32(reach)),
         scores,
         ids,
     )
@@ -67,7 +65,7 @@ def rows(n, seed=0):
 @pytest.mark.parametrize("space", ["l2", "l1", "linf"])
 def test_full_beam_on_a_connected_graph_is_exact(space):
     X, Q = rows(70), rows(9, seed=1)
-    metric = {"l2": "sqeuclidean"}.get(space, space.lower())
+    metric = {"l2": "sqeuclidean", "l1": "manhattan", "linf": "chebyshev"}[space]
     scores, ids, _ = walk(line(70), X, Q, 10, 70, space=space)
     assert_array_equal(ids, naive.nearest(X, Q, 10, metric))
     assert_array_equal(scores, naive.nearest_distances(X, Q, 10, metric))
@@ -362,7 +360,7 @@ def test_adaptive_walks_among_missing_numbers_end():
 
 @kernel
 def opened(key):
-    return beam.score_of(key), beam.id_of(key)
+    return keys.score_of(key), keys.id_of(key)
 
 
 floats = st.floats(0, allow_nan=False, width=32)
@@ -371,18 +369,18 @@ floats = st.floats(0, allow_nan=False, width=32)
 @given(floats, st.integers(0, 2**31 - 1))
 @settings(max_examples=50)
 def test_a_key_gives_back_what_it_was_made_of(score, i):
-    assert opened(beam.key_of(np.float32(score), i)) == (score, i)
+    assert opened(keys.key_of(np.float32(score), i)) == (score, i)
 
 
 @given(st.lists(st.tuples(floats, st.integers(0, 2**31 - 1)), min_size=2, max_size=2))
 @settings(max_examples=50)
 def test_keys_are_ordered_as_scores_and_ids_are(pair):
-    keys = [beam.key_of(np.float32(score), i) for score, i in pair]
-    assert (keys[0] < keys[1]) == (pair[0] < pair[1])
+    first, second = (keys.key_of(np.float32(score), i) for score, i in pair)
+    assert (first < second) == (pair[0] < pair[1])
 
 
 def test_a_nan_is_ordered_last():
-    assert beam.key_of(np.float32(np.nan), 0) > beam.key_of(np.float32(np.inf), 9)
+    assert keys.key_of(np.float32(np.nan), 0) > keys.key_of(np.float32(np.inf), 9)
 
 
 numbers = st.lists(st.integers(0, 99), max_size=200)
@@ -401,18 +399,18 @@ def test_pools_have_whole_eights_and_eight_more(room):
 
 @given(numbers, st.integers(1, 100))
 @settings(max_examples=100)
-def test_put_keeps_the_smallest_keys_in_order(keys, room):
+def test_put_keeps_the_smallest_keys_in_order(some, room):
     places = beam.places(room)
-    pool, filled = np.full(3 * places, beam.NO_KEY), 0
-    for key in np.array(keys, np.uint64):
+    pool, filled = np.full(3 * places, keys.NO_KEY), 0
+    for key in np.array(some, np.uint64):
         if key < pool[places + room - 1]:
             rank = put(pool, places, filled, room, key)
             filled = min(filled + 1, room)
             assert pool[places + rank] == key
     found = pool[places : 2 * places]
-    assert found[:filled].tolist() == sorted(keys)[:room]
-    assert filled == min(len(keys), room)
+    assert found[:filled].tolist() == sorted(some)[:room]
+    assert filled == min(len(some), room)
     # What dropped out stands behind, and nothing of that in the other pools.
-    assert (found[filled:] >= max([*sorted(keys)[:room], 0])).all()
-    assert (pool[:places] == beam.NO_KEY).all()
-    assert (pool[2 * places :] == beam.NO_KEY).all()
+    assert (found[filled:] >= max([*sorted(some)[:room], 0])).all()
+    assert (pool[:places] == keys.NO_KEY).all()
+    assert (pool[2 * places :] == keys.NO_KEY).all()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from answers import search_route
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_jin import (
@@ -18,6 +19,7 @@ from sklearn_jin._simd import BLOCK, sum_tables
 from sklearn_jin.points import encode_queries
 from sklearn_jin.points.rows import RowsIP, RowsL2
 from sklearn_jin.search import fastscan
+from sklearn_jin.search.index import Search
 from sklearn_jin.search.rerank import estimate
 
 CODES = {
@@ -36,6 +38,12 @@ CODES = {
 def rows(n, d, seed=0):
     X = np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
     return X / np.linalg.norm(X, axis=1).max()
+
+
+def searched(blocks, points, queries, k, room, n_threads):
+    """Exact scores and ids of the best of ``room`` candidates by the tables."""
+    search = Search(k, room, n_threads=n_threads)
+    return search_route(blocks, points, queries, search)
 
 
 def record(name, n, space="l2", d=12):
@@ -163,7 +171,7 @@ def test_far_entries_are_cut(blocks_like):
 def test_reranking_all_is_exact(name, space, n):
     points, second = record(name, n, space)
     Q, k = rows(4, 12, seed=1), min(3, n)
-    scores, ids = fastscan.search(fastscan.block(points), n, second, Q, k, n, np.inf, 2)
+    scores, ids = searched(fastscan.block(points), second, Q, k, n, 2)
     gaps = -Q @ second.X.T if space == "ip" else ((Q[:, None] - second.X) ** 2).sum(2)
     assert_array_equal(ids, np.argsort(gaps, axis=1, kind="stable")[:, :k])
     assert_allclose(scores, np.sort(gaps, axis=1)[:, :k], atol=1e-6)
@@ -177,7 +185,7 @@ def test_a_large_scan_proposes_what_codes_propose(name):
     Q = rows(20, d, seed=1)
     best = np.sort(estimates(points, Q), axis=1)[:, :room]
     blocks = fastscan.block(points)
-    _, ids = fastscan.search(blocks, n, second, Q, room, room, np.inf, 1)
+    _, ids = searched(blocks, second, Q, room, room, 1)
     found = np.sort(np.take_along_axis(estimates(points, Q), ids, 1), axis=1)
     assert (np.diff(np.sort(ids, axis=1), axis=1) > 0).all()
     # Bytes round; what is proposed is hardly farther than what should be.
@@ -196,7 +204,7 @@ def test_a_sample_that_is_too_good_loses_nothing():
     points = quantizer.points(quantizer.transform(X))
     room = int(sampled.sum()) + 100
     blocks = fastscan.block(points)
-    _, ids = fastscan.search(blocks, n, RowsL2(frozen(X)), X[:2], room, room, np.inf, 1)
+    _, ids = searched(blocks, RowsL2(frozen(X)), X[:2], room, room, 1)
     assert (np.sort(ids, axis=1)[:, 0] >= 0).all()
     assert (np.diff(np.sort(ids, axis=1), axis=1) > 0).all()
 
@@ -204,8 +212,8 @@ def test_a_sample_that_is_too_good_loses_nothing():
 def test_the_answer_does_not_depend_on_the_batch():
     points, second = record("product", 200)
     Q, blocks = rows(40, 12, seed=1), fastscan.block(points)
-    whole = fastscan.search(blocks, 200, second, Q, 5, 20, np.inf, 2)
+    whole = searched(blocks, second, Q, 5, 20, 2)
     for q in range(0, 40, 7):
-        one = fastscan.search(blocks, 200, second, Q[q : q + 1], 5, 20, np.inf, 1)
+        one = searched(blocks, second, Q[q : q + 1], 5, 20, 1)
         assert_array_equal(one[1][0], whole[1][q])
         assert_array_equal(one[0][0], whole[0][q])

@@ -12,20 +12,23 @@ from sklearn_jin.construction.grow import grow
 from sklearn_jin.points import subset
 from sklearn_jin.points.rows import RowsL2
 from sklearn_jin.search import counters
+from sklearn_jin.search.answer import answer
+from sklearn_jin.search.beam import NO_END, Beam
+from sklearn_jin.search.index import Index, Learned, Search
 from sklearn_jin.search.layers import (
     ENTRIES,
-    LEAST_SPREAD,
-    NO_END,
-    SPREAD_RANKS,
+    LEAST_RANK,
     WIDEST,
     Layers,
+    Walks,
+    adaptive_beam,
     descend,
-    learn_spread,
-    plan_beam,
     revisit,
-    search,
     visit,
 )
+from sklearn_jin.search.trial import LEAST_SPREAD, SPREAD_RANKS, spread
+
+MANY = 10**6  # nodes, so that no beam is as wide
 
 
 def record(X):
@@ -59,16 +62,17 @@ def every(queries):
 
 def fixed(ef):
     """A beam of ``ef`` that ends by itself."""
-    return ef, 1, NO_END
+    return Beam(ef, 1, NO_END)
 
 
-def found(layers, points, queries, k=5, beam=(40, 1, NO_END), n_threads=1, **how):
-    """Scores and ids of a search in which all that are proposed may be scored."""
-    how = {"second": points, "rerank": k, "slack": np.inf, **how}
-    return search(
-        layers, points, how["second"], queries, k, beam, how["rerank"], how["slack"],
-        n_threads,
-    )  # fmt: skip
+def found(layers, points, queries, k=5, ef=39, n_threads=1, **how):
+    """Scores and ids of a search by walks on the ``points``."""
+    exact, spread = how.get("exact"), how.get("spread", np.empty(0))
+    search = Search(k, how.get("room", k), ef, len(spread) > 0, n_threads=n_threads)
+    codes = None if exact is None else points
+    kept = points if exact is None else exact
+    index = Index(None, kept, codes, layers, Learned(1.0, spread=spread))
+    return answer(index, queries, search)
 
 
 @pytest.fixture
@@ -138,8 +142,8 @@ def test_every_query_is_visited_once(points, dtype, n_threads):
         assert_array_equal(scores, np.zeros((len(part), 1)))
         visited.extend(part)
 
-    beam = fixed(40)
-    visit(layered(points, [5]), points, queries, rows, 1, beam, n_threads, use)
+    walks = Walks(points, queries, 1, fixed(40), n_threads)
+    visit(layered(points, [5]), walks, rows, use)
     assert_array_equal(np.sort(visited), np.arange(70))
 
 
@@ -155,7 +159,7 @@ def revisited(neighbors, points, nodes, k, beam, n_threads=1):
         scores[part], ids[part] = some_scores, some_ids
         parts.append(part)
 
-    revisit(neighbors, points, points.X, nodes, k, beam, n_threads, use)
+    revisit(neighbors, Walks(points, points.X, k, beam, n_threads), nodes, use)
     return scores, ids, parts
 
 
@@ -226,14 +230,14 @@ def test_the_work_of_revisits_is_counted(points):
 def test_a_search_may_score_what_is_not_walked_on(points, queries):
     # The walk is on other points, by which the nearest are hard to tell.
     rough = record(np.round(points.X[:, :4] / 2))
-    how = {"second": points, "rerank": 40}
+    how = {"exact": points, "room": 40}
     _, ids = found(layered(rough, [5]), rough, queries, **how)
     assert_array_equal(ids, naive.nearest(points.X, queries, 5))
 
 
 def test_of_what_was_met_the_nearest_are_proposed(points, queries):
     rough = record(np.round(points.X[:, :4] / 2))
-    how = {"second": points, "rerank": 9}
+    how = {"exact": points, "room": 9}
     _, ids = found(layered(rough, []), rough, queries, **how)
     proposed = naive.nearest(rough.X, queries, 9)
     gaps = naive.distances(points.X, queries)
@@ -248,8 +252,8 @@ def test_counting_adds_up_the_work_of_searches(points, queries):
         found(layers, points, queries)
         once = tally.copy()
         found(layers, points, queries)
-    # Every node is expanded, scored and kept; those that are returned, exactly.
-    assert_array_equal(once[:3], [11 * 40] * 3)
+    # Every node is scored, all but the last are expanded; what is returned, exactly.
+    assert_array_equal(once[:2], [11 * 39, 11 * 40])
     assert once[3] >= 11
     assert_array_equal(tally, 2 * once)
 
@@ -266,7 +270,7 @@ def test_nothing_is_counted_afterwards(points, queries):
 
 def spread_of(X, n_queries, n_threads=1):
     points = record(X)
-    return learn_spread(layered(points, []), points, points.X[:n_queries], n_threads)
+    return spread(layered(points, []), points, points.X[:n_queries], n_threads)
 
 
 def slope(spread, lo, hi):
@@ -287,9 +291,9 @@ def test_scores_grow_with_rank_by_the_dimension(d):
     # On the sides of the data neighbours are missing: ask for those in the middle.
     X = np.random.default_rng(0).uniform(-1, 1, (1500, d))
     X = X[np.argsort(np.abs(X).max(axis=1))]
-    spread = spread_of(X, 1500 // 3**d + 10)
-    assert len(spread) == SPREAD_RANKS - 1
-    assert_allclose(slope(spread, 5, 64), 2 / d, rtol=0.1)
+    learned = spread_of(X, 1500 // 3**d + 10)
+    assert len(learned) == SPREAD_RANKS - 1
+    assert_allclose(slope(learned, 5, 64), 2 / d, rtol=0.1)
 
 
 @pytest.mark.jit
@@ -324,45 +328,52 @@ def powers(d, n=511):
     return 2 / d * np.log(np.arange(1, n + 1))
 
 
-@pytest.mark.parametrize("k, ef", [(10, 10), (10, 3), (1, 1)])
-def test_a_beam_of_no_more_than_k_is_fixed(k, ef):
-    assert plan_beam(powers(4), k, ef) == (ef, k, NO_END)
+@pytest.mark.parametrize("k, ef", [(10, 10), (10, 3), (1, 1), (1, LEAST_RANK)])
+def test_a_beam_of_no_more_than_the_rank_is_fixed(k, ef):
+    assert adaptive_beam(powers(4), k, ef, MANY) == (ef, k, NO_END)
 
 
 def test_a_beam_is_fixed_where_nothing_was_learned():
-    assert plan_beam(np.empty(0), 10, 200) == (200, 10, NO_END)
+    assert adaptive_beam(np.empty(0), 10, 200, MANY) == (200, 10, NO_END)
 
 
 @pytest.mark.parametrize("d", [2, 8, 24])
 @pytest.mark.parametrize("k", [1, 10, 400, 600])
-def test_a_reach_is_the_growth_of_scores_from_k_on(d, k):
+def test_gamma_is_the_growth_of_scores_from_the_rank_on(d, k):
     # 600 and what is beyond are not learned but follow from what is.
-    for ef in (k + 1, 2 * k, 511, 800, 5000):
-        if ef > k:
-            width, near, reach = plan_beam(powers(d), k, ef)
-            assert (width, near) == (WIDEST * ef, k)
-            assert reach.dtype == np.float32
-            grown = ((k + 0.75 * (ef - k)) / k) ** (2 / d)
-            assert_allclose(reach, max(grown, 1 + 1e-5), rtol=1e-4)
+    rank = max(k, LEAST_RANK)
+    for ef in (rank + 1, 2 * rank, 511, 800, 5000):
+        if ef > rank:
+            beam = adaptive_beam(powers(d), k, ef, MANY)
+            assert (beam.ef, beam.rank) == (WIDEST * ef, rank)
+            assert beam.gamma.dtype == np.float32
+            grown = ((rank + 0.75 * (ef - rank)) / rank) ** (2 / d)
+            assert_allclose(beam.gamma, max(grown, 1 + 1e-5), rtol=1e-4)
+
+
+def test_no_beam_is_wider_than_the_data():
+    assert adaptive_beam(powers(4), 10, 200, 500).ef == 500
 
 
 @pytest.mark.parametrize("d", [2, 24])
 @pytest.mark.parametrize("k", [1, 10, 100])
-def test_a_reach_grows_with_ef(d, k):
-    reaches = [plan_beam(powers(d), k, ef)[2] for ef in range(k + 1, 3000, 97)]
-    assert (np.diff(reaches) > 0).all() and reaches[0] > 1
+def test_gamma_grows_with_ef(d, k):
+    first = max(k, LEAST_RANK) + 1
+    gammas = [
+        adaptive_beam(powers(d), k, ef, MANY).gamma for ef in range(first, 3000, 97)
+    ]
+    assert (np.diff(gammas) > 0).all() and gammas[0] > 1
 
 
 @pytest.mark.parametrize("k", [1, 10, 700])
-def test_a_reach_is_above_1_where_scores_do_not_grow(k):
-    assert plan_beam(np.zeros(511), k, 800)[2] > 1
+def test_gamma_is_above_1_where_scores_do_not_grow(k):
+    assert adaptive_beam(np.zeros(511), k, 800, MANY).gamma > 1
 
 
 @pytest.mark.parametrize("n", [3, 9, 31])
 def test_a_short_spread_is_one(n):
-    for ef in (2, 5, 50):
-        reach = plan_beam(powers(2, n), 1, ef)[2]
-        assert 1 < reach < np.inf
+    for ef in (12, 50):
+        assert 1 < adaptive_beam(powers(2, n), 1, ef, MANY).gamma < np.inf
 
 
 def crowded(n, d=24, seed=0):
@@ -383,34 +394,34 @@ def large(request):
     """A graph of realistic size, points, queries and the scores of the nearest."""
     points, Q = record(request.param(5000)), record(request.param(400, seed=2)).X
     order = np.random.default_rng(0).permutation(5000).astype(np.int32)
-    plan = hnsw.plan(5000, 12, 60, 1.1)
+    plan = hnsw.plan(5000, 12, 60, 1.1**0.5)
     graph, _ = grow(points, order, plan, np.random.RandomState(0), 1)
-    spread = learn_spread(graph, points, points.X[order[:256]], 1)
+    learned = spread(graph, points, points.X[order[:256]], 1)
     return (
         graph,
         points,
         Q,
         naive.nearest_distances(points.X, Q, 10, "sqeuclidean"),
-        spread,
+        learned,
     )
 
 
-def recall_and_hops(large, beam):
+def recall_and_hops(large, ef, learned=()):
     graph, points, Q, nearest, _ = large
     with counters.counting() as tally:
-        scores, _ = found(graph, points, Q, 10, beam)
+        scores, _ = found(graph, points, Q, 10, ef, spread=np.asarray(learned))
     return naive.recall(scores, nearest), tally[0] / len(Q)
 
 
 @pytest.mark.jit
 @pytest.mark.parametrize("ef", [20, 60])
 def test_at_equal_work_an_adaptive_beam_finds_no_less(large, ef):
-    fixed_recall, fixed_hops = recall_and_hops(large, fixed(ef))
+    fixed_recall, fixed_hops = recall_and_hops(large, ef)
     lo, hi = 11, 8 * ef
     while hi - lo > 1:  # the widest that takes no more hops
         middle = (lo + hi) // 2
-        hops = recall_and_hops(large, plan_beam(large[4], 10, middle))[1]
+        hops = recall_and_hops(large, middle, large[4])[1]
         lo, hi = (middle, hi) if hops <= fixed_hops else (lo, middle)
-    recall, hops = recall_and_hops(large, plan_beam(large[4], 10, lo))
+    recall, hops = recall_and_hops(large, lo, large[4])
     assert 0.85 * fixed_hops <= hops <= fixed_hops
     assert recall >= fixed_recall - 0.002

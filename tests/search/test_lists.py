@@ -15,6 +15,7 @@ from sklearn_jin import (
     RaBitQ,
     ScaNNNeighbors,
 )
+from sklearn_jin.search import cells
 from sklearn_jin.search import lists as module
 
 SCORES = {  # of prepared rows, by the kind of points
@@ -51,8 +52,8 @@ def uniform(n, d, seed=0):
 
 def score_all(index, Q, X, space=None):
     """Scores (n_queries, n) of prepared rows, by definition."""
-    Q = probed.asked(index, Q)[:, : index._metric.width_]
-    space = space or index._metric.space
+    Q = probed.asked(index, Q)[:, : index.index_.metric.width_]
+    space = space or index.index_.metric.space
     if space == "ip":
         return 1 - Q.astype(np.float64) @ X.T
     return naive.distances(X, Q, SCORES[space])
@@ -184,11 +185,11 @@ def test_the_default_probes_enough_lists():
 def test_products_propose_few_more_cells_than_are_wanted(metric, limit):
     X, Q = uniform(4000, 16) - 0.5, uniform(60, 16, seed=1) - 0.5
     index = in_rows(X, metric=metric, n_lists=1200, max_train=1200)
-    lists, queries = index.index_, probed.asked(index, Q)
-    weights = module.weigh(lists.cells, 16)
+    lists, queries = index.index_.route, probed.asked(index, Q)
+    weights = cells.weigh(lists.cells, 16)
     space = "ip" if metric == "inner_product" else "l2"
     scores = score_all(index, Q, probed.centers_of(index), space)
-    proposed = module._proposed_cells(weights, queries, 64, limit)
+    proposed = cells._proposed_cells(weights, queries, 64, limit)
     for row, own in zip(proposed, scores):
         nearest = np.sort(own)
         last = limit * nearest[:10].mean() if limit < np.inf else nearest[63]
@@ -204,10 +205,10 @@ def test_products_propose_few_more_cells_than_are_wanted(metric, limit):
 def test_no_row_is_nearer_than_its_list_can_be(metric):
     X, Q = indexes.rows(120, 3), 2 * indexes.rows(9, 3, seed=1)
     index = in_rows(X, metric=metric, n_lists=15)
-    lists, queries = index.index_, probed.asked(index, Q)
-    every = module.Probe(15, False, 120, np.inf, False)
-    cells, bases = module.route(lists, queries, every)
-    turns = module.take_turns(lists, queries, cells, bases)
+    lists, queries = index.index_.route, probed.asked(index, Q)
+    every = module.Probe(15, False, 120, False)
+    probed_cells, bases = module.route(lists, queries, every)
+    turns = module.plan_turns(lists, queries, probed_cells, bases)
     scores, some = score_all(index, Q, probed.rows_of(index)), 0
     for run, q, low in zip(turns.runs, turns.queries, turns.lows):
         ids = lists.ids[lists.starts[run] : lists.starts[run + 1]]
@@ -225,8 +226,9 @@ def test_lists_that_are_passed_over_hold_no_neighbour(make, metric):
     X, Q = uniform(3000, 2), uniform(200, 2, seed=1)
     index = listed(make, X, metric=metric, n_probes=40)
     found, _ = index.kneighbors(Q, 10)
-    far = np.full(len(index.index_.reach), np.inf, np.float32)
-    index.index_ = index.index_._replace(reach=far)
+    far = np.full(len(index.index_.route.radii), np.inf, np.float32)
+    route = index.index_.route._replace(radii=far)
+    index.index_ = index.index_._replace(route=route)
     wanted, _ = index.kneighbors(Q, 10)
     if make is WAYS["rows"]:
         assert_array_equal(found, wanted)
@@ -311,7 +313,7 @@ def test_candidates_are_of_the_lists_probed(X, Q):
     index = in_rows(X, n_lists=12, adaptive=False, n_probes=3)
     ids, _ = probed.proposed(index, Q, n_probes=3)
     of_row = np.empty(60, int)
-    of_row[index.index_.ids] = probed.labels_of(index)
+    of_row[index.index_.route.ids] = probed.labels_of(index)
     for row, lists in zip(ids, probed.lists_of(index, Q)):
         assert {*row[row >= 0]} == {*np.flatnonzero(np.isin(of_row, list(lists)))}
 
@@ -335,7 +337,7 @@ def test_a_bound_that_is_learned_finds_most():
     index = listed(IVFPQNeighbors, X, n_probes=110, rerank="bound")
     exact = naive.nearest_distances(X, Q, 10)
     assert naive.recall(index.kneighbors(Q, 10)[0], exact) >= 0.95
-    assert 1 < index.overestimate_ < np.inf
+    assert 1 < index.index_.learned.overestimate < np.inf
 
 
 @pytest.mark.jit
@@ -356,11 +358,11 @@ def test_more_candidates_find_more():
 def test_answers_change_without_fitting_again(params):
     X, Q = indexes.rows(120, 24), indexes.rows(40, 24, seed=1)
     index = listed(WAYS["sums"], X, n_subvectors=4, n_lists=20, n_probes=20)
-    lists, before = index.index_, index.kneighbors(Q)
+    lists, before = index.index_.route, index.kneighbors(Q)
     after = index.set_params(**params).kneighbors(Q)
     assert (after[1] != before[1]).any() and (after[0] >= before[0]).all()
     assert_same(index.set_params(n_probes=20, rerank=None).kneighbors(Q), before)
-    assert index.index_ is lists
+    assert index.index_.route is lists
 
 
 def test_adaptive_is_read_when_a_query_is_made(X, Q):

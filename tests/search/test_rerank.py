@@ -95,13 +95,13 @@ def test_no_proposals_are_no_answer():
         assert_array_equal(scores, np.full((3, 2), np.inf))
 
 
-# What is estimated beyond the slack is not scored: here it would be the nearest.
+# What is estimated beyond the overestimate is not scored: here it would be the nearest.
 
 LINE = np.array([[6], [5], [4], [3], [2], [1]])  # scores 36, 25, 16, ... from 0
 
 
 @pytest.mark.parametrize(
-    "slack, kept",
+    "overestimate, kept",
     [
         (0.9, [1, 0]),  # 36 is the second score: above 32.4 the third ends it
         (1, [2, 1]),  # 33 is not above 36, but 34 above 25
@@ -179,7 +179,7 @@ def test_what_stood_in_a_row_before_does_not_count():
 
 
 def naive_refine(gaps, proposed, estimates, k, overestimate):
-    """The nearest of those proposed before the slack ends it."""
+    """The nearest of those proposed before the overestimate ends it."""
     kept = []
     for i, estimate in zip(proposed, estimates):
         if len(kept) == k and estimate > overestimate * gaps[kept[-1]]:
@@ -217,7 +217,7 @@ def test_estimates_are_scores_of_the_points_named(space):
     ids = np.random.default_rng(0).integers(0, 20, (5, 7))
     scores = np.full((5, 7), 7, np.float32)
     rerank.estimate(ROWS[space](rows(X)), rows(Q), ids, scores)
-    metric = {"l2": "sqeuclidean", "ip": "inner_product"}.get(space, space.lower())
+    metric = {"l2": "sqeuclidean", "ip": "inner_product", "l1": "manhattan"}[space]
     wanted = np.take_along_axis(naive.distances(X, Q, metric), ids, axis=1)
     np.testing.assert_allclose(scores, wanted + (space == "ip"), rtol=1e-5, atol=1e-6)
 

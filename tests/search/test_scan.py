@@ -1,8 +1,10 @@
 """A scan is exact, whatever the batch, the blocks and the threads."""
 
+import answers
 import naive
 import numpy as np
 import pytest
+from answers import scan
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 
@@ -11,9 +13,10 @@ from sklearn_jin._memory import frozen, padded_width
 from sklearn_jin.metrics import METRICS
 from sklearn_jin.points.rows import ROWS, RowsL2
 from sklearn_jin.search import scan as module
-from sklearn_jin.search.beam import NO_KEY
-from sklearn_jin.search.scan import FEW, propose, scan, scan_codes
-from sklearn_jin.search.shortlist import ids_of, shortlists, top_k
+from sklearn_jin.search.index import Search
+from sklearn_jin.search.keys import NO_KEY, split_keys
+from sklearn_jin.search.scan import FEW, push_products
+from sklearn_jin.search.shortlist import shortlists, top_k
 
 METRIC = {
     "l2": "sqeuclidean",
@@ -113,7 +116,7 @@ def test_blocks_change_nothing(space, size, monkeypatch):
     points, queries = prepared(space, integers(90), integers(30, seed=1))
     monkeypatch.setattr(module, "ROW_BLOCK", size)
     monkeypatch.setattr(module, "QUERY_BLOCK", 7)
-    ids = module.scan(points, queries, 4, 1)[1]
+    ids = scan(points, queries, 4, 1)[1]
     assert_array_equal(ids, expected(space, points, queries, 4))
 
 
@@ -145,6 +148,15 @@ def test_as_few_points_as_proposals_are_scanned(n_points):
         assert_array_equal(ids, naive.nearest(X, X[:12], min(k, n_points), "euclidean"))
 
 
+def ids_of(keys):
+    return split_keys(keys)[0]
+
+
+def scan_codes(codes, points, queries, k, room, overestimate, n_threads):
+    search = Search(k, room, overestimate=overestimate, n_threads=n_threads)
+    return answers.scan_codes(codes, points, queries, k, search)
+
+
 # Proposals by products
 
 
@@ -157,7 +169,7 @@ def proposed(estimates, ids, room, blocks=(None,), lo=0, hi=None):
         q2 = np.full(len(estimates), 3, np.float32)
         products = np.ascontiguousarray((5 - estimates[:, part]) / 2)
         hi = len(estimates) if hi is None else hi
-        propose(products, q2, x2, ids[part], lo, hi, *best)
+        push_products(products, q2, x2, ids[part], lo, hi, best)
     return top_k(best)
 
 
@@ -227,7 +239,7 @@ def test_products_that_overflow_propose_what_is_finite():
     products = np.array([[-huge, 1, -huge, 0]], np.float32)
     q2, x2, ids = np.float32([2]), np.float32([2] * 4), np.arange(4, dtype=np.int32)
     best = shortlists(1, 2)
-    propose(products, q2, x2, ids, 0, 1, *best)
+    push_products(products, q2, x2, ids, 0, 1, best)
     assert_array_equal(ids_of(top_k(best)), [[1, 3]])
 
 
@@ -305,7 +317,7 @@ def test_blocks_of_codes_change_nothing(size, monkeypatch):
     codes, points, queries = coded(70)
     whole = scan_codes(codes, points, queries, 4, 9, np.inf, 1)
     monkeypatch.setattr(module, "CODE_BLOCK", size)
-    monkeypatch.setattr(module, "CHUNK", 7)
+    monkeypatch.setattr(module, "QUERIES_PER_TASK", 7)
     found = scan_codes(codes, points, queries, 4, 9, np.inf, 1)
     for some, wanted in zip(found, whole):
         assert_array_equal(some, wanted)
@@ -321,7 +333,7 @@ def test_equal_codes_come_in_the_order_of_ids():
     assert_array_equal(ids, 10 * np.arange(4)[:, None] + np.arange(3))
 
 
-def test_a_slack_ends_what_codes_propose():
+def test_an_overestimate_ends_what_codes_propose():
     # By its code the first row is the nearest; as a point it is the last.
     X = np.linspace(1, 2, 40)[:, None].repeat(6, axis=1).astype(np.float32)
     quantizer = ScalarQuantizer(8)
