@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_jin._jit import kernel, piece
+from sklearn_jin._jit import kernel, loop, piece
 from sklearn_jin._memory import aligned_codes, frozen
 from sklearn_jin._simd import (
     float_at,
@@ -141,15 +141,23 @@ def encode_queries_ip(points, queries):
     return weigh(points, turn_queries(points, rows), constants)
 
 
-# Pieces are compiled into the loops: a scan that calls ``plane_products`` takes 67 ns
-# a code, not 10.
-
-
-@piece
+@loop
 def plane_of(layout, p):
     """Row ``p`` of ``layout`` as a Plane."""
-    row = layout[p]
-    return Plane(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7])
+    return Plane(
+        layout[p, 0],
+        layout[p, 1],
+        layout[p, 2],
+        layout[p, 3],
+        layout[p, 4],
+        layout[p, 5],
+        layout[p, 6],
+        layout[p, 7],
+    )
+
+
+# Pieces are compiled into the loops: a scan that calls ``plane_products`` takes 67 ns
+# a code, not 10.
 
 
 @piece
