@@ -166,7 +166,8 @@ class _Judge(NamedTuple):
 
 def _line_seconds(index):
     """Seconds of a random line of as much memory as a graph takes; else 0."""
-    if not hasattr(getattr(index, "index_", None), "neighbors"):
+    route = getattr(getattr(index, "index_", None), "route", None)
+    if not hasattr(route, "neighbors"):
         return 0.0
     from sklearn_jin.benchmark.memory import line_seconds
 

@@ -253,7 +253,8 @@ def test_of_inner_products_only_the_graph_of_distances_is_parted(monkeypatch):
     original = module._grow
     monkeypatch.setattr(module, "_grow", watched)
     graph, n_unreachable = build(X, plan, True, space="ip")
-    assert grown == [("RowsL2", 4, (pytest.approx(1.1),), True), ("RowsIP", 4, (1.0,), False)]
+    near = "RowsL2", 4, (pytest.approx(1.1),), True
+    assert grown == [near, ("RowsIP", 4, (1.0,), False)]
     assert n_unreachable == 0
     assert len(naive.reachable(graph.neighbors, graph.members[0])) == 90
     assert_rows_of_edges(graph.neighbors)

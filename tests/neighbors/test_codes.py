@@ -237,7 +237,6 @@ def test_candidates_are_read_at_each_call(route, rerank):
 def test_threads_change_nothing(route, quantizer):
     X = normal(300, 12) if compiled() else normal(40, 12)
     one, two = (route(quantizer, n_jobs=n).fit(X) for n in (1, 2))
-    assert_array_equal(one.index_.codes[0], two.index_.codes[0])
     for found, wanted in zip(two.kneighbors(), one.kneighbors()):
         assert_array_equal(found, wanted)
 

@@ -55,7 +55,7 @@ def most_edges(index):
 
 
 def entry(index):
-    layers = index.index_
+    layers = index.index_.route
     return (layers if hasattr(layers, "members") else layers.first).members[0]
 
 
@@ -90,7 +90,8 @@ def test_threads_do_not_change_the_index(c, build):
 def test_many_rows_are_linked_by_partition(c, n):
     X = np.random.default_rng(0).standard_normal((n, 3))
     wanted = graph(c, build=WAYS[n >= MANY_ROWS]).fit(X)
-    assert_array_equal(graph(c).fit(X).index_.neighbors, wanted.index_.route.neighbors)
+    found = graph(c).fit(X).index_.route.neighbors
+    assert_array_equal(found, wanted.index_.route.neighbors)
 
 
 @graph_class
@@ -187,7 +188,7 @@ def test_a_flat_graph_is_entered_at_the_medoid(c, X):
 def test_edges_lead_back(c, build):
     """Without edges back, rows that came late lead nowhere or are led to by none."""
     X = np.random.default_rng(0).standard_normal((3000, 8))
-    neighbors = graph(c, build=build).fit(X).index_.neighbors
+    neighbors = graph(c, build=build).fit(X).index_.route.neighbors
     edges = {(i, j) for i, row in enumerate(neighbors.tolist()) for j in row if j >= 0}
     assert np.mean([(j, i) in edges for i, j in edges]) > 0.5
 
@@ -197,11 +198,11 @@ def test_edges_lead_back(c, build):
 @way
 def test_a_larger_alpha_keeps_more_edges(c, build):
     X = np.random.default_rng(0).standard_normal((3000, 8))
-    kept = [
-        (graph(c, max_degree=64, alpha=alpha, build=build).fit(X).index_.neighbors >= 0)
-        for alpha in (1, 1.2, 1.5)
-    ]
-    assert kept[0].sum() < kept[1].sum() < kept[2].sum()
+    graphs = (
+        graph(c, max_degree=64, alpha=alpha, build=build) for alpha in (1, 1.2, 1.5)
+    )
+    kept = [(one.fit(X).index_.route.neighbors >= 0).sum() for one in graphs]
+    assert kept[0] < kept[1] < kept[2]
 
 
 @way

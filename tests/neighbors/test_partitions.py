@@ -29,6 +29,7 @@ from sklearn_jin import (
     ScaNNNeighbors,
     ScaNNTransformer,
 )
+from sklearn_jin.construction import lists_of_codes
 
 # Slow as plain Python, for which the parts are tested by themselves.
 pytestmark = pytest.mark.jit
@@ -137,7 +138,7 @@ def test_imbalance_is_one_where_lists_are_equal(sizes):
 @every_class
 def test_few_rows_have_no_lists(c):
     index = c().fit(indexes.rows(60))
-    assert index.n_lists_ == 0 and index.index_ is None
+    assert index.n_lists_ == 0 and index.index_.route == ()
     assert index.list_sizes_.shape == (0,) and np.isnan(index.imbalance_)
 
 
@@ -279,8 +280,9 @@ def test_auto_takes_codes_for_the_metric(metric, kind):
 
 def test_codes_of_inner_products_are_tried_on_directions_unlike_the_rows():
     X = indexes.rows(300, 10) + 9  # rows that point in one direction, nearly
-    index = listed(IVFNeighbors, X, metric="inner_product")
-    asked, own = index._asked(np.random.RandomState(0))
+    index = listed(IVFNeighbors, X, metric="inner_product").index_
+    coding = lists_of_codes.Coding(index.metric, index.points, None, 1, 1)
+    asked, own = lists_of_codes._queries(coding, np.random.RandomState(0))
     assert own == 0 and (asked[:, 10:] == 0).all()
     assert_allclose(np.linalg.norm(asked, axis=1), 1, rtol=1e-6)
     assert np.linalg.norm(asked.mean(axis=0)) < 0.5
@@ -290,11 +292,13 @@ def test_codes_of_inner_products_are_tried_on_directions_unlike_the_rows():
 def test_auto_takes_the_first_codes_by_which_enough_is_found(monkeypatch, metric):
     tried = []
 
-    def use(index, division, quantizer, rng, n_threads):
+    def code(coding, quantizer, rng):
         tried.append(quantizer)
-        return 0.9 if len(tried) < enough else 0.96
+        held = 0.9 if len(tried) < enough else 0.96
+        return original(coding, quantizer, rng)._replace(held=held)
 
-    monkeypatch.setattr(IVFNeighbors, "_use", use)
+    original = lists_of_codes.code_lists
+    monkeypatch.setattr(lists_of_codes, "code_lists", code)
     for enough in (1, 2, 3):
         tried.clear()
         listed(IVFNeighbors, indexes.rows(80), metric=metric)
