@@ -12,7 +12,7 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import InvalidParameterError
-from sklearn.utils.estimator_checks import estimator_checks_generator
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_jin import (
     SAQ,
@@ -32,12 +32,7 @@ def quantizer(request):
     return coders.repeatable(request.param())
 
 
-def checks():
-    for c in coders.classes():
-        yield from estimator_checks_generator(coders.repeatable(c()))
-
-
-@pytest.mark.parametrize("estimator, check", list(checks()), ids=str)
+@parametrize_with_checks([coders.repeatable(c()) for c in coders.classes()])
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
