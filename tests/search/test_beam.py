@@ -322,7 +322,7 @@ def test_a_score_of_0_ends_no_walk():
     # All of score 0: how small such an estimate is is not known.
     X = np.zeros((30, 2))
     X[20:] = 1
-    scores, ids, work = walk(complete(30), X, [[0, 0]], 20, 30, end=(3, 1.5))
+    _, ids, work = walk(complete(30), X, [[0, 0]], 20, 30, end=(3, 1.5))
     assert_array_equal(ids, [np.arange(20)])
     assert work[0] == 30
 
