@@ -318,12 +318,28 @@ def test_a_short_pool_ends_no_walk():
     assert_array_equal(ids, [[6, 5, 4, 3, 2, 1, 0]])
 
 
-def test_a_score_of_0_ends_no_walk():
-    # All of score 0: how small such an estimate is is not known.
+def test_a_score_of_0_ends_a_walk_where_it_is_exact():
     X = np.zeros((30, 2))
     X[20:] = 1
     _, ids, work = walk(complete(30), X, [[0, 0]], 20, 30, end=(3, 1.5))
     assert_array_equal(ids, [np.arange(20)])
+    assert work[0] == 20  # those of score 0, and none beyond
+
+
+def test_an_estimate_of_0_ends_no_walk():
+    # Of inner products, which are cut at 0, it is not known how small they are.
+    X = np.zeros((30, 2))
+    X[:, 0] = 1
+    X[20:] = 0.5
+    _, ids, work = walk(complete(30), X, [[1, 0]], 20, 30, space="ip", end=(3, 1.5))
+    assert_array_equal(ids, [np.arange(20)])
+    assert work[0] == 30
+
+
+def test_a_walk_of_full_width_is_not_ended_by_0():
+    X = np.zeros((30, 2))
+    X[20:] = 1
+    work = walk(complete(30), X, [[0, 0]], 20, 30, end=(3, np.inf))[2]
     assert work[0] == 30
 
 

@@ -17,6 +17,7 @@ from sklearn_jin.search.beam import NO_END, Beam
 from sklearn_jin.search.index import Index, Learned, Search, propose
 from sklearn_jin.search.layers import (
     ENTRIES,
+    LEAST_RANK,
     WIDEST,
     Layers,
     Walks,
@@ -226,7 +227,9 @@ def test_a_walk_may_start_from_other_nodes_at_the_same_place(points):
     nodes, entries, starts = nodes_of(40)[:9], nodes_of(40, 1)[:9], []
     alone = frozen(np.full((40, 1), -1, np.int32))
     walks = Walks(points, points.X, 1, fixed(1), 1)
-    revisit(alone, walks, nodes, lambda part, _, ids: starts.append(ids), entries)
+    revisit(
+        alone, walks, nodes, lambda _, __, ids: starts.append(ids), entries[:, None]
+    )
     assert_array_equal(np.concatenate(starts)[:, 0], entries)
 
 
@@ -310,7 +313,7 @@ def powers(d, n=511):
     return 2 / d * np.log(np.arange(1, n + 1))
 
 
-@pytest.mark.parametrize("k, ef", [(10, 10), (10, 3), (1, 1)])
+@pytest.mark.parametrize("k, ef", [(10, 10), (10, 3), (1, 1), (1, LEAST_RANK)])
 def test_a_beam_of_no_more_than_k_is_fixed(k, ef):
     assert adaptive_beam(powers(4), k, ef, 1000) == (ef, k, NO_END)
 
@@ -325,21 +328,22 @@ def test_a_beam_is_no_wider_than_there_are_nodes():
 
 @pytest.mark.parametrize("d", [2, 8, 24])
 @pytest.mark.parametrize("k", [1, 10, 400, 600])
-def test_gamma_is_the_growth_of_scores_from_k_on(d, k):
+def test_gamma_is_the_growth_of_scores_from_the_rank_on(d, k):
     # 600 and what is beyond are not learned but follow from what is.
-    for ef in (k + 1, 2 * k, 511, 800, 5000):
-        if ef > k:
+    wanted = max(k, LEAST_RANK)
+    for ef in (wanted + 1, 2 * wanted, 511, 800, 5000):
+        if ef > wanted:
             width, rank, gamma = adaptive_beam(powers(d), k, ef, 10**6)
-            assert (width, rank) == (WIDEST * ef, k)
+            assert (width, rank) == (WIDEST * ef, wanted)
             assert gamma.dtype == np.float32
-            grown = ((k + 0.75 * (ef - k)) / k) ** (2 / d)
+            grown = ((rank + 0.75 * (ef - rank)) / rank) ** (2 / d)
             assert_allclose(gamma, max(grown, 1 + 1e-5), rtol=1e-4)
 
 
 @pytest.mark.parametrize("d", [2, 24])
 @pytest.mark.parametrize("k", [1, 100])
 def test_gamma_grows_with_ef(d, k):
-    gammas = [reach(powers(d), k, ef) for ef in range(k + 1, 3000, 97)]
+    gammas = [reach(powers(d), k, ef) for ef in range(max(k, LEAST_RANK) + 1, 3000, 97)]
     assert (np.diff(gammas) > 0).all() and gammas[0] > 1
 
 
@@ -350,7 +354,7 @@ def test_gamma_is_above_1_where_scores_do_not_grow(k):
 
 @pytest.mark.parametrize("n", [3, 9, 31])
 def test_a_short_spread_is_one(n):
-    for ef in (2, 5, 50):
+    for ef in (LEAST_RANK + 1, 50):
         assert 1 < reach(powers(2, n), 1, ef) < np.inf
 
 
