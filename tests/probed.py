@@ -3,7 +3,8 @@
 import numpy as np
 import scored
 
-from sklearn_jin.search.lists import Probe, _probe, candidates, route
+from sklearn_jin.search import lists as module
+from sklearn_jin.search.lists import Probe, candidates
 
 
 def asked(index, Q):
@@ -16,24 +17,27 @@ def labels_of(index):
     return np.repeat(np.arange(index.n_lists_), index.list_sizes_)
 
 
+def width_of(index):
+    return index.index_.metric.width_
+
+
 def centers_of(index):
     """Centres (n_lists, d), float64."""
-    return index.index_.route.cells.X[:, : index.index_.metric.width_].astype(
-        np.float64
-    )
+    return index.index_.route.cells.X[:, : width_of(index)].astype(np.float64)
 
 
 def rows_of(index):
     """Prepared rows (n, d), float64."""
-    return index.index_.points.X[:, : index.index_.metric.width_].astype(np.float64)
+    return index.index_.points.X[:, : width_of(index)].astype(np.float64)
 
 
 def proposed(index, Q, room=None, n_probes=None):
     """Ids and estimates of the candidates of every query, from all lists by default."""
-    room = len(index.index_.route.ids) if room is None else room
+    route = index.index_.route
+    room = len(route.ids) if room is None else room
     n_probes = index.n_lists_ if n_probes is None else n_probes
     probe = Probe(n_probes, False, room, False)
-    return candidates(index.index_.route, index.index_.points, asked(index, Q), probe)
+    return candidates(route, index.index_.points, asked(index, Q), probe)
 
 
 def estimates(index, Q):
@@ -49,7 +53,7 @@ def coded(index):
 
     The code's inner products with unit vectors tell the latter.
     """
-    lists, d = index.index_.route, index.index_.metric.width_
+    lists, d = index.index_.route, width_of(index)
     labels = labels_of(index)
     size, centers = lists.scales[labels, None], centers_of(index)[labels]
     rows = index.index_.points.X[lists.ids, :d]
@@ -62,12 +66,8 @@ def coded(index):
     return own, residuals
 
 
-def probe_of(index):
-    """What a search for one neighbour asks of the lists."""
-    return _probe(index.index_.route, index.index_, index._search(1))
-
-
 def lists_of(index, Q):
     """The set of lists that each query probes."""
-    probed, _ = route(index.index_.route, asked(index, Q), probe_of(index))
+    probe = module._probe(index.index_.route, index.index_, index._search(1))
+    probed, _ = module.route(index.index_.route, asked(index, Q), probe)
     return [{*row[row >= 0].tolist()} for row in probed]

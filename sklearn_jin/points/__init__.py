@@ -27,13 +27,13 @@ def _unknown(points, function):
 @singledispatch
 def new_scratch(points, n):
     """Room for what ``score`` needs of ``n`` queries at a time."""
-    _unknown(points, "view")
+    _unknown(points, "new_scratch")
 
 
 @singledispatch
 def set_query(points, scratch, v, queries, q):
     """Make row ``q`` of ``queries`` the query of view ``v``."""
-    _unknown(points, "look")
+    _unknown(points, "set_query")
 
 
 @singledispatch
@@ -58,13 +58,13 @@ def score_many(points, scratch, v, ids, start, n, scores):
 @singledispatch
 def prefetch(points, i):
     """Ask the memory for all that ``score`` will read of point ``i``."""
-    _unknown(points, "fetch")
+    _unknown(points, "prefetch")
 
 
 @singledispatch
 def pair_score(points, i, j):
     """Score of stored points ``i`` and ``j``, float32."""
-    _unknown(points, "between")
+    _unknown(points, "pair_score")
 
 
 @singledispatch
@@ -76,7 +76,7 @@ def exact(points, queries, q, i):
 @singledispatch
 def subset(points, ids):
     """The points ``ids`` as points of the same kind.  Never compiled."""
-    _unknown(points, "take")
+    _unknown(points, "subset")
 
 
 @singledispatch
@@ -120,7 +120,7 @@ def fastscan_tables(points, queries):
     an asked query, low halves first, the score is ``outer + add + scale *
     (inner + sum)``.  No near code has an entry above ``far`` times the mean.
     """
-    _unknown(points, "tables")
+    _unknown(points, "fastscan_tables")
 
 
 @singledispatch

@@ -235,7 +235,8 @@ def route(lists, queries, probe, weights=None):
     if adaptive:
         means = first_mean(scores)[:, None]
         cells, scores = cells[:, :width], scores[:, :width]
-        beyond = scores > limit * means
+        with np.errstate(over="ignore"):  # an infinite limit ends nothing
+            beyond = scores > limit * means
         beyond[:, 0] = False
         width = max(1, int((~beyond).sum(axis=1).max()))
         scores = np.where(beyond, np.float32(np.inf), scores)

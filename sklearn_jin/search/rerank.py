@@ -25,7 +25,7 @@ def refine(points, queries, rows, ids, estimates, overestimate, best_scores, bes
             # Of the next query, which is soon enough: 250 ns a row else, now 60.
             if q + 1 < len(ids) and ids[q + 1, j] >= 0:
                 prefetch(points, ids[q + 1, j])
-            last = max(best_scores[row, k - 1], 0.0)  # an infinite slack ends nothing
+            last = max(best_scores[row, k - 1], 0.0)  # infinity ends nothing
             if filled == k and estimates[q, j] > overestimate * last:
                 break
             if i >= 0:

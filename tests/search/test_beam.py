@@ -10,7 +10,8 @@ from numpy.testing import assert_array_equal
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import frozen, padded_width
 from sklearn_jin.points.rows import ROWS
-from sklearn_jin.search import beam, keys
+from sklearn_jin.search import beam
+from sklearn_jin.search.keys import NO_KEY
 
 
 def record(X, space="l2"):
@@ -21,13 +22,13 @@ def record(X, space="l2"):
     return ROWS[space](frozen(rows))
 
 
-def walk(
-    neighbors, X, Q, k, ef, entries=None, space="l2", near=1, reach=np.inf, which=None
-):
+def walk(neighbors, X, Q, k, ef, entries=None, space="l2", end=(1, np.inf), which=None):
     """Scores, ids and work of a walk for every query, from node 0 or its entries.
 
-    ``which`` numbers the rows of ``Q`` that are queries.
+    ``end`` is the rank and the gamma of the beam, and ``which`` numbers the rows of
+    ``Q`` that are queries.
     """
+    rank, gamma = end
     which = np.arange(len(Q)) if which is None else np.asarray(which)
     n = len(which)
     scores, ids = np.full((n, k), 7, np.float32), np.full((n, k), 7, np.int32)
@@ -39,7 +40,7 @@ def walk(
         record(Q).X,
         which,
         entries.astype(np.int32),
-        beam.Beam(ef, near, np.float32(reach)),
+        beam.Beam(ef, rank, np.float32(gamma)),
         scores,
         ids,
     )
@@ -71,10 +72,11 @@ def test_full_beam_on_a_connected_graph_is_exact(space):
     assert_array_equal(scores, naive.nearest_distances(X, Q, 10, metric))
 
 
-@pytest.mark.parametrize("n_queries", range(1, 10))
-def test_any_number_of_queries_is_answered(n_queries):
-    X, Q = rows(30), rows(n_queries, seed=1)
-    assert_array_equal(walk(line(30), X, Q, 3, 30)[1], naive.nearest(X, Q, 3))
+def test_any_number_of_queries_is_answered():
+    X = rows(30)
+    for n_queries in (1, 3, 4, 5, 9):  # fewer and more than the lanes
+        Q = rows(n_queries, seed=1)
+        assert_array_equal(walk(line(30), X, Q, 3, 30)[1], naive.nearest(X, Q, 3))
 
 
 def test_unreached_places_are_empty():
@@ -112,12 +114,6 @@ def test_every_node_of_a_full_beam_is_expanded_and_scored_once():
     assert hops == n_scores == 6 * 40
 
 
-def test_an_answer_does_not_depend_on_the_other_queries():
-    X, Q = rows(60), rows(13, seed=1)
-    alone = np.vstack([walk(line(60), X, Q[q : q + 1], 4, 6)[1] for q in range(13)])
-    assert_array_equal(walk(line(60), X, Q, 4, 6)[1], alone)
-
-
 def test_queries_are_those_of_the_numbered_rows():
     X, Q = rows(60), rows(13, seed=1)
     scores, ids, _ = walk(line(60), X, Q, 4, 6)
@@ -148,14 +144,12 @@ def assert_same(found, wanted):
         assert_array_equal(part, other)
 
 
-@pytest.mark.parametrize("n_entries", [2, 3, 5])
-@pytest.mark.parametrize("reach", [1.5, np.inf])
-def test_an_entry_that_is_given_often_counts_once(n_entries, reach):
+@pytest.mark.parametrize("gamma", [1.5, np.inf])
+def test_an_entry_that_is_given_often_counts_once(gamma):
     X, Q, graph = rows(60), rows(9, seed=1), random_graph(60, 5, 0)
-    entry = np.random.default_rng(0).integers(0, 60, 9)
-    how = {"reach": reach, "near": 3}
-    one = walk(graph, X, Q, 4, 8, entry, **how)
-    assert_same(walk(graph, X, Q, 4, 8, np.tile(entry, (n_entries, 1)).T, **how), one)
+    entry, end = np.random.default_rng(0).integers(0, 60, 9), (3, gamma)
+    one = walk(graph, X, Q, 4, 8, entry, end=end)
+    assert_same(walk(graph, X, Q, 4, 8, np.tile(entry, (5, 1)).T, end=end), one)
 
 
 def test_entries_of_two_islands_lead_to_both():
@@ -236,7 +230,7 @@ def test_nodes_of_no_finite_score_are_no_answer():
 # A walk that ends where scores are large
 
 
-def adaptive(neighbors, gaps, k, ef, near, reach, entry=0):
+def adaptive(neighbors, gaps, k, ef, rank, gamma, entry=0):
     """Ids and hops of one walk by its rule; ``gaps`` are the scores of all nodes.
 
     What it met is kept in full, so nothing can be lost that the rule wants.
@@ -245,7 +239,9 @@ def adaptive(neighbors, gaps, k, ef, near, reach, entry=0):
     met, expanded = {entry}, set()
     while True:
         best = sorted(met, key=order)[:ef]
-        far = np.float32(reach) * gaps[best[near - 1]] if len(best) >= near else np.inf
+        far = np.inf
+        if len(best) >= rank and gaps[best[rank - 1]] > 0:
+            far = np.float32(gamma) * gaps[best[rank - 1]]
         rest = [i for i in best if i not in expanded]
         if not rest or gaps[rest[0]] > far:
             return best[:k], len(expanded)
@@ -273,7 +269,7 @@ def gaps_of(X, Q):
 
 
 GRAPHS = {"line": line(60), "complete": complete(60), "random": random_graph(60, 5, 0)}
-REACHES = [1, 1.001, 1.3, 2, 4, 9, 1e6, np.inf]
+GAMMAS = [1, 1.3, 4, np.inf]
 
 
 @pytest.fixture(params=GRAPHS)
@@ -282,68 +278,75 @@ def graph(request):
 
 
 @pytest.mark.parametrize("data", [real, rows], ids=["floats", "integers"])
-@pytest.mark.parametrize("reach", REACHES)
-def test_a_walk_ends_by_the_rule(graph, data, reach):
+def test_a_walk_ends_by_the_rule(graph, data):
     X, Q = data(60), data(7, seed=1)
     gaps = gaps_of(X, Q)
-    for near, ef in ((1, 60), (4, 60), (4, 9), (9, 9)):
-        ids, total = walk(graph, X, Q, near, ef, near=near, reach=reach)[1:]
-        wanted = [adaptive(graph, g, near, ef, near, reach) for g in gaps]
-        assert_array_equal(ids, [best for best, _ in wanted])
-        assert total[0] == sum(hops for _, hops in wanted)
+    for gamma in GAMMAS:
+        for rank, ef in ((1, 60), (4, 60), (4, 9), (9, 9)):
+            ids, total = walk(graph, X, Q, rank, ef, end=(rank, gamma))[1:]
+            wanted = [adaptive(graph, g, rank, ef, rank, gamma) for g in gaps]
+            assert_array_equal(ids, [best for best, _ in wanted])
+            assert total[0] == sum(hops for _, hops in wanted)
 
 
-@pytest.mark.parametrize("reach, hops", [(24.9, 4), (25, 5), (25.1, 5), (36, 6)])
-@pytest.mark.parametrize("near", [1, 2])
-def test_a_node_at_the_end_of_the_reach_is_expanded(reach, hops, near):
-    # The scores are 1, 4, 9, ...; the reach is of the second where near is 2.
-    X, ends = np.arange(1, 13)[:, None], reach / near**2
+@pytest.mark.parametrize("far, hops", [(24.9, 4), (25, 5), (25.1, 5), (36, 6)])
+@pytest.mark.parametrize("rank", [1, 2])
+def test_a_node_whose_score_is_the_end_is_expanded(far, hops, rank):
+    # The scores are 1, 4, 9, ...; gamma is of the second where the rank is 2.
+    X, end = np.arange(1, 13)[:, None], (rank, far / rank**2)
     path = np.arange(1, 13)[:, None] % 12
     path[-1] = -1
-    found = walk(path, X, [[0]], near, 12, near=near, reach=ends)[2]
-    assert found[0] == max(hops, near)
-    found = walk(complete(12), X, [[0]], near, 12, near=near, reach=ends)[2]
-    assert found[0] == max(hops, near)
+    for edges in (path, complete(12)):
+        assert walk(edges, X, [[0]], rank, 12, end=end)[2][0] == max(hops, rank)
 
 
-def test_a_longer_reach_takes_no_fewer_hops(graph):
-    X, Q = real(60), real(9, seed=1)
-    for q in range(9):
-        one = {"which": [q], "near": 3}
-        hops = [walk(graph, X, Q, 3, 60, reach=r, **one)[2][0] for r in REACHES]
+def test_a_larger_gamma_takes_no_fewer_hops(graph):
+    X, Q = real(60), real(5, seed=1)
+    for q in range(5):
+        hops = [
+            walk(graph, X, Q, 3, 60, end=(3, gamma), which=[q])[2][0]
+            for gamma in (1, 1.001, 1.3, 2, 4, 9, 1e6, np.inf)
+        ]
         assert hops == sorted(hops)
         assert hops[-1] == 60
 
 
-@pytest.mark.parametrize("near", [1, 4, 9])
-def test_without_an_end_of_the_reach_near_does_not_matter(graph, near):
-    X, Q = real(60), real(9, seed=1)
-    fixed = walk(graph, X, Q, 9, 20)
-    for reach in (np.inf, 1e30):
-        found = walk(graph, X, Q, 9, 20, near=near, reach=reach)
-        for part, wanted in zip(found, fixed):
-            assert_array_equal(part, wanted)
-
-
 def test_a_short_pool_ends_no_walk():
-    # Seven nodes on a path, each nearer; fewer than ``near`` are ever met.
+    # Seven nodes on a path, each nearer; fewer than the rank are ever met.
     X = np.arange(7)[::-1, None]
-    ids = walk(line(7)[:, :1], X, [[0]], 7, 9, near=8, reach=1)[1]
+    ids = walk(line(7)[:, :1], X, [[0]], 7, 9, end=(8, 1))[1]
     assert_array_equal(ids, [[6, 5, 4, 3, 2, 1, 0]])
 
 
-def test_copies_of_the_query_are_all_met():
-    # All of score 0, so none is farther than the nearest.
+def test_a_score_of_0_ends_a_walk_where_it_is_exact():
     X = np.zeros((30, 2))
     X[20:] = 1
-    ids = walk(complete(30), X, [[0, 0]], 20, 30, near=3, reach=1.5)[1]
+    _, ids, work = walk(complete(30), X, [[0, 0]], 20, 30, end=(3, 1.5))
     assert_array_equal(ids, [np.arange(20)])
+    assert work[0] == 20  # those of score 0, and none beyond
+
+
+def test_an_estimate_of_0_ends_no_walk():
+    # Of inner products, which are cut at 0, it is not known how small they are.
+    X = np.zeros((30, 2))
+    X[:, 0] = 1
+    X[20:] = 0.5
+    _, ids, work = walk(complete(30), X, [[1, 0]], 20, 30, space="ip", end=(3, 1.5))
+    assert_array_equal(ids, [np.arange(20)])
+    assert work[0] == 30
+
+
+def test_a_walk_of_full_width_is_not_ended_by_0():
+    X = np.zeros((30, 2))
+    X[20:] = 1
+    work = walk(complete(30), X, [[0, 0]], 20, 30, end=(3, np.inf))[2]
+    assert work[0] == 30
 
 
 def test_an_adaptive_answer_does_not_depend_on_the_other_queries(graph):
-    X, Q, how = real(60), real(13, seed=1), {"near": 4, "reach": 1.5}
-    together = walk(graph, X, Q, 4, 30, **how)
-    alone = [walk(graph, X, Q, 4, 30, which=[q], **how) for q in range(13)]
+    X, Q, end = real(60), real(13, seed=1), (4, 1.5)
+    together = walk(graph, X, Q, 4, 30, end=end)
+    alone = [walk(graph, X, Q, 4, 30, end=end, which=[q]) for q in range(13)]
     assert_array_equal(together[1], np.vstack([ids for _, ids, _ in alone]))
     assert_array_equal(together[2], np.sum([work for *_, work in alone], axis=0))
 
@@ -351,36 +354,11 @@ def test_an_adaptive_answer_does_not_depend_on_the_other_queries(graph):
 def test_adaptive_walks_among_missing_numbers_end():
     X = np.array([[0.0], [np.nan], [np.inf], [3.0], [1.0]])
     Q = [[0.0], [np.nan], [2.5]]
-    ids = walk(complete(5), X, Q, 5, 5, near=2, reach=1e9)[1]
+    ids = walk(complete(5), X, Q, 5, 5, end=(2, 1e9))[1]
     assert_array_equal(ids, [[0, 4, 3, -1, -1], [-1] * 5, [3, 4, 0, -1, -1]])
 
 
-# Keys and pools
-
-
-@kernel
-def opened(key):
-    return keys.score_of(key), keys.id_of(key)
-
-
-floats = st.floats(0, allow_nan=False, width=32)
-
-
-@given(floats, st.integers(0, 2**31 - 1))
-@settings(max_examples=50)
-def test_a_key_gives_back_what_it_was_made_of(score, i):
-    assert opened(keys.key_of(np.float32(score), i)) == (score, i)
-
-
-@given(st.lists(st.tuples(floats, st.integers(0, 2**31 - 1)), min_size=2, max_size=2))
-@settings(max_examples=50)
-def test_keys_are_ordered_as_scores_and_ids_are(pair):
-    first, second = (keys.key_of(np.float32(score), i) for score, i in pair)
-    assert (first < second) == (pair[0] < pair[1])
-
-
-def test_a_nan_is_ordered_last():
-    assert keys.key_of(np.float32(np.nan), 0) > keys.key_of(np.float32(np.inf), 9)
+# Pools
 
 
 numbers = st.lists(st.integers(0, 99), max_size=200)
@@ -391,26 +369,26 @@ def put(pool, base, filled, room, key):
     return beam.put(pool, base, filled, room, key)
 
 
-@pytest.mark.parametrize("room", range(1, 40))
-def test_pools_have_whole_eights_and_eight_more(room):
-    assert room + 8 <= beam.places(room) < room + 16
-    assert beam.places(room) % 8 == 0
+def test_pools_have_whole_eights_and_eight_more():
+    for room in range(1, 40):
+        assert room + 8 <= beam.places(room) < room + 16
+        assert beam.places(room) % 8 == 0
 
 
 @given(numbers, st.integers(1, 100))
 @settings(max_examples=100)
-def test_put_keeps_the_smallest_keys_in_order(some, room):
+def test_put_keeps_the_smallest_keys_in_order(keys, room):
     places = beam.places(room)
-    pool, filled = np.full(3 * places, keys.NO_KEY), 0
-    for key in np.array(some, np.uint64):
+    pool, filled = np.full(3 * places, NO_KEY), 0
+    for key in np.array(keys, np.uint64):
         if key < pool[places + room - 1]:
             rank = put(pool, places, filled, room, key)
             filled = min(filled + 1, room)
             assert pool[places + rank] == key
     found = pool[places : 2 * places]
-    assert found[:filled].tolist() == sorted(some)[:room]
-    assert filled == min(len(some), room)
+    assert found[:filled].tolist() == sorted(keys)[:room]
+    assert filled == min(len(keys), room)
     # What dropped out stands behind, and nothing of that in the other pools.
-    assert (found[filled:] >= max([*sorted(some)[:room], 0])).all()
-    assert (pool[:places] == keys.NO_KEY).all()
-    assert (pool[2 * places :] == keys.NO_KEY).all()
+    assert (found[filled:] >= max([*sorted(keys)[:room], 0])).all()
+    others = np.concatenate([pool[:places], pool[2 * places :]])
+    assert (others == NO_KEY).all()

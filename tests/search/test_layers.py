@@ -14,7 +14,7 @@ from sklearn_jin.points.rows import RowsL2
 from sklearn_jin.search import counters
 from sklearn_jin.search.answer import answer
 from sklearn_jin.search.beam import NO_END, Beam
-from sklearn_jin.search.index import Index, Learned, Search
+from sklearn_jin.search.index import Index, Learned, Search, propose
 from sklearn_jin.search.layers import (
     ENTRIES,
     LEAST_RANK,
@@ -26,9 +26,7 @@ from sklearn_jin.search.layers import (
     revisit,
     visit,
 )
-from sklearn_jin.search.trial import LEAST_SPREAD, SPREAD_RANKS, spread
-
-MANY = 10**6  # nodes, so that no beam is as wide
+from sklearn_jin.search.trial import spread
 
 
 def record(X):
@@ -65,13 +63,10 @@ def fixed(ef):
     return Beam(ef, 1, NO_END)
 
 
-def found(layers, points, queries, k=5, ef=39, n_threads=1, **how):
-    """Scores and ids of a search by walks on the ``points``."""
-    exact, spread = how.get("exact"), how.get("spread", np.empty(0))
-    search = Search(k, how.get("room", k), ef, len(spread) > 0, n_threads=n_threads)
-    codes = None if exact is None else points
-    kept = points if exact is None else exact
-    index = Index(None, kept, codes, layers, Learned(1.0, spread=spread))
+def found(layers, points, queries, k=5, ef=39, room=None, codes=None, n_threads=1):
+    """Scores and ids of a search, by a beam that is narrower than the data."""
+    index = Index(None, points, codes, layers)
+    search = Search(k, k if room is None else room, ef, n_threads=n_threads)
     return answer(index, queries, search)
 
 
@@ -159,7 +154,8 @@ def revisited(neighbors, points, nodes, k, beam, n_threads=1):
         scores[part], ids[part] = some_scores, some_ids
         parts.append(part)
 
-    revisit(neighbors, Walks(points, points.X, k, beam, n_threads), nodes, use)
+    walks = Walks(points, points.X, k, beam, n_threads)
+    revisit(neighbors, walks, nodes, use)
     return scores, ids, parts
 
 
@@ -203,7 +199,7 @@ def test_threads_revisit_alike(points, n_threads):
         assert_array_equal(part, wanted)
 
 
-@pytest.mark.parametrize("n", [1, 2, 40, 600])
+@pytest.mark.parametrize("n", [1, 2, 600])
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_parts_of_a_revisit_cover_all_once_and_are_in_order(n, n_threads):
     X = record(np.random.default_rng(0).random((n, 3)))
@@ -227,23 +223,63 @@ def test_the_work_of_revisits_is_counted(points):
     assert_array_equal(tally[:3], [40 * 40] * 3)
 
 
-def test_a_search_may_score_what_is_not_walked_on(points, queries):
+def test_a_walk_may_start_from_other_nodes_at_the_same_place(points):
+    nodes, entries, starts = nodes_of(40)[:9], nodes_of(40, 1)[:9], []
+    alone = frozen(np.full((40, 1), -1, np.int32))
+    walks = Walks(points, points.X, 1, fixed(1), 1)
+    revisit(
+        alone, walks, nodes, lambda _, __, ids: starts.append(ids), entries[:, None]
+    )
+    assert_array_equal(np.concatenate(starts)[:, 0], entries)
+
+
+# What is proposed
+
+
+def proposed(index, queries, search):
+    """Estimates and ids of the candidates of every query, and the limits."""
+    kept = [None] * len(queries)
+
+    def use(part, estimates, ids):
+        for q, *row in zip(part, estimates, ids):
+            assert kept[q] is None
+            kept[q] = row
+
+    limits = propose(index.route, index, queries, search, use)
+    return kept, limits
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_walks_propose_the_nearest_codes_that_they_met(points, queries, n_threads):
+    rough = record(np.round(points.X[:, :4] / 2))
+    index = Index(None, points, rough, layered(rough, []))
+    kept, limits = proposed(index, queries, Search(5, 9, 39, n_threads=n_threads))
+    assert limits is None
+    nearest = naive.nearest(rough.X, queries, 9)
+    gaps = naive.nearest_distances(rough.X, queries, 9, "sqeuclidean")
+    for (estimates, ids), wanted, gap in zip(kept, nearest, gaps):
+        assert_array_equal(ids, wanted)
+        assert_allclose(estimates, gap, rtol=1e-5)
+
+
+def test_a_beam_as_wide_as_the_data_proposes_nothing(points, queries):
+    index = Index(None, points, None, layered(points, [5]))
+    for ef in (40, 2**62):
+        kept, limits = proposed(index, queries, Search(5, 5, ef))
+        assert limits is None and not any(kept)
+
+
+def test_of_what_is_proposed_the_nearest_points_are_found(points, queries):
     # The walk is on other points, by which the nearest are hard to tell.
     rough = record(np.round(points.X[:, :4] / 2))
-    how = {"exact": points, "room": 40}
-    _, ids = found(layered(rough, [5]), rough, queries, **how)
-    assert_array_equal(ids, naive.nearest(points.X, queries, 5))
+    layers, gaps = layered(rough, []), naive.distances(points.X, queries)
+    for room in (9, 39):
+        _, ids = found(layers, points, queries, room=room, codes=rough)
+        for own, row, near in zip(gaps, ids, naive.nearest(rough.X, queries, room)):
+            assert_array_equal(row, sorted(near, key=lambda i: (own[i], i))[:5])
 
 
-def test_of_what_was_met_the_nearest_are_proposed(points, queries):
-    rough = record(np.round(points.X[:, :4] / 2))
-    how = {"exact": points, "room": 9}
-    _, ids = found(layered(rough, []), rough, queries, **how)
-    proposed = naive.nearest(rough.X, queries, 9)
-    gaps = naive.distances(points.X, queries)
-    for q, row in enumerate(proposed):
-        best = sorted(row, key=lambda i: (gaps[q, i], i))[:5]
-        assert_array_equal(ids[q], best)
+# How much work that is
 
 
 def test_counting_adds_up_the_work_of_searches(points, queries):
@@ -252,9 +288,9 @@ def test_counting_adds_up_the_work_of_searches(points, queries):
         found(layers, points, queries)
         once = tally.copy()
         found(layers, points, queries)
-    # Every node is scored, all but the last are expanded; what is returned, exactly.
-    assert_array_equal(once[:2], [11 * 39, 11 * 40])
-    assert once[3] >= 11
+    # Every node is scored, all but one are kept, and those that are returned exactly.
+    assert once[1] == 11 * 40 and once[3] == 11 * 5
+    assert (11 * 39 <= once[[0, 2]]).all() and (once[[0, 2]] <= 11 * 40).all()
     assert_array_equal(tally, 2 * once)
 
 
@@ -265,62 +301,11 @@ def test_nothing_is_counted_afterwards(points, queries):
     assert not tally.any()
 
 
-# How scores grow, and beams that follow it
+# Beams that follow how scores grow
 
 
-def spread_of(X, n_queries, n_threads=1):
-    points = record(X)
-    return spread(layered(points, []), points, points.X[:n_queries], n_threads)
-
-
-def slope(spread, lo, hi):
-    """Of the logarithm of a score by that of the rank."""
-    ranks = np.arange(1, len(spread) + 1)[lo:hi]
-    return np.polyfit(np.log(ranks), spread[lo:hi], 1)[0]
-
-
-def test_a_spread_is_the_mean_of_the_logarithms_of_scores():
-    X = indexes.rows(60, 3)
-    scores = np.log(naive.nearest_distances(X, X[:25], 60, "sqeuclidean")[:, 1:])
-    assert_allclose(spread_of(X, 25), scores.mean(axis=0), rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.jit
-@pytest.mark.parametrize("d", [1, 2, 4])
-def test_scores_grow_with_rank_by_the_dimension(d):
-    # On the sides of the data neighbours are missing: ask for those in the middle.
-    X = np.random.default_rng(0).uniform(-1, 1, (1500, d))
-    X = X[np.argsort(np.abs(X).max(axis=1))]
-    learned = spread_of(X, 1500 // 3**d + 10)
-    assert len(learned) == SPREAD_RANKS - 1
-    assert_allclose(slope(learned, 5, 64), 2 / d, rtol=0.1)
-
-
-@pytest.mark.jit
-def test_threads_learn_the_same():
-    X = np.random.default_rng(0).standard_normal((1200, 5))
-    assert_array_equal(spread_of(X, 200, 1), spread_of(X, 200, 3))
-
-
-def test_too_few_points_tell_nothing():
-    X = indexes.rows(50, 3)
-    n_queries = LEAST_SPREAD // 50
-    assert len(spread_of(X, n_queries)) == 49
-    assert len(spread_of(X, n_queries - 1)) == 0
-
-
-def test_copies_tell_nothing():
-    X = indexes.rows(50, 3)
-    assert len(spread_of(np.repeat(X[:25], 2, axis=0), 50)) == 0
-    assert len(spread_of(np.ones((50, 3)), 50)) == 0
-
-
-def test_queries_with_copies_are_left_out():
-    X = indexes.rows(60, 3)
-    copies = X.copy()
-    copies[59] = X[0]  # of the first query, so that one is left out
-    scores = np.log(naive.nearest_distances(copies, X[1:30], 60, "sqeuclidean")[:, 1:])
-    assert_allclose(spread_of(copies, 30), scores.mean(axis=0), rtol=1e-4, atol=1e-5)
+def reach(spread, k, ef, n=10**6):
+    return adaptive_beam(spread, k, ef, n).gamma
 
 
 def powers(d, n=511):
@@ -329,51 +314,48 @@ def powers(d, n=511):
 
 
 @pytest.mark.parametrize("k, ef", [(10, 10), (10, 3), (1, 1), (1, LEAST_RANK)])
-def test_a_beam_of_no_more_than_the_rank_is_fixed(k, ef):
-    assert adaptive_beam(powers(4), k, ef, MANY) == (ef, k, NO_END)
+def test_a_beam_of_no_more_than_k_is_fixed(k, ef):
+    assert adaptive_beam(powers(4), k, ef, 1000) == (ef, k, NO_END)
 
 
 def test_a_beam_is_fixed_where_nothing_was_learned():
-    assert adaptive_beam(np.empty(0), 10, 200, MANY) == (200, 10, NO_END)
+    assert adaptive_beam(np.empty(0), 10, 200, 1000) == (200, 10, NO_END)
+
+
+def test_a_beam_is_no_wider_than_there_are_nodes():
+    assert adaptive_beam(powers(4), 10, 200, 300).ef == 300
 
 
 @pytest.mark.parametrize("d", [2, 8, 24])
 @pytest.mark.parametrize("k", [1, 10, 400, 600])
 def test_gamma_is_the_growth_of_scores_from_the_rank_on(d, k):
     # 600 and what is beyond are not learned but follow from what is.
-    rank = max(k, LEAST_RANK)
-    for ef in (rank + 1, 2 * rank, 511, 800, 5000):
-        if ef > rank:
-            beam = adaptive_beam(powers(d), k, ef, MANY)
-            assert (beam.ef, beam.rank) == (WIDEST * ef, rank)
-            assert beam.gamma.dtype == np.float32
+    wanted = max(k, LEAST_RANK)
+    for ef in (wanted + 1, 2 * wanted, 511, 800, 5000):
+        if ef > wanted:
+            width, rank, gamma = adaptive_beam(powers(d), k, ef, 10**6)
+            assert (width, rank) == (WIDEST * ef, wanted)
+            assert gamma.dtype == np.float32
             grown = ((rank + 0.75 * (ef - rank)) / rank) ** (2 / d)
-            assert_allclose(beam.gamma, max(grown, 1 + 1e-5), rtol=1e-4)
-
-
-def test_no_beam_is_wider_than_the_data():
-    assert adaptive_beam(powers(4), 10, 200, 500).ef == 500
+            assert_allclose(gamma, max(grown, 1 + 1e-5), rtol=1e-4)
 
 
 @pytest.mark.parametrize("d", [2, 24])
-@pytest.mark.parametrize("k", [1, 10, 100])
+@pytest.mark.parametrize("k", [1, 100])
 def test_gamma_grows_with_ef(d, k):
-    first = max(k, LEAST_RANK) + 1
-    gammas = [
-        adaptive_beam(powers(d), k, ef, MANY).gamma for ef in range(first, 3000, 97)
-    ]
+    gammas = [reach(powers(d), k, ef) for ef in range(max(k, LEAST_RANK) + 1, 3000, 97)]
     assert (np.diff(gammas) > 0).all() and gammas[0] > 1
 
 
 @pytest.mark.parametrize("k", [1, 10, 700])
 def test_gamma_is_above_1_where_scores_do_not_grow(k):
-    assert adaptive_beam(np.zeros(511), k, 800, MANY).gamma > 1
+    assert reach(np.zeros(511), k, 800) > 1
 
 
 @pytest.mark.parametrize("n", [3, 9, 31])
 def test_a_short_spread_is_one(n):
-    for ef in (12, 50):
-        assert 1 < adaptive_beam(powers(2, n), 1, ef, MANY).gamma < np.inf
+    for ef in (LEAST_RANK + 1, 50):
+        assert 1 < reach(powers(2, n), 1, ef) < np.inf
 
 
 def crowded(n, d=24, seed=0):
@@ -391,37 +373,32 @@ def normal(n, d=24, seed=0):
 
 @pytest.fixture(scope="module", params=[crowded, normal], ids=["crowded", "normal"])
 def large(request):
-    """A graph of realistic size, points, queries and the scores of the nearest."""
+    """A graph of realistic size, queries and the scores of the nearest."""
     points, Q = record(request.param(5000)), record(request.param(400, seed=2)).X
     order = np.random.default_rng(0).permutation(5000).astype(np.int32)
-    plan = hnsw.plan(5000, 12, 60, 1.1**0.5)
+    plan = hnsw.plan(5000, 12, 60, 1.1)
     graph, _ = grow(points, order, plan, np.random.RandomState(0), 1)
-    learned = spread(graph, points, points.X[order[:256]], 1)
-    return (
-        graph,
-        points,
-        Q,
-        naive.nearest_distances(points.X, Q, 10, "sqeuclidean"),
-        learned,
-    )
+    learned = Learned(spread=spread(graph, points, points.X[order[:256]], 1))
+    nearest = naive.nearest_distances(points.X, Q, 10, "sqeuclidean")
+    return Index(None, points, None, graph, learned), Q, nearest
 
 
-def recall_and_hops(large, ef, learned=()):
-    graph, points, Q, nearest, _ = large
+def recall_and_hops(large, ef, adaptive):
+    index, Q, nearest = large
     with counters.counting() as tally:
-        scores, _ = found(graph, points, Q, 10, ef, spread=np.asarray(learned))
+        scores, _ = answer(index, Q, Search(10, 10, ef, adaptive))
     return naive.recall(scores, nearest), tally[0] / len(Q)
 
 
 @pytest.mark.jit
 @pytest.mark.parametrize("ef", [20, 60])
 def test_at_equal_work_an_adaptive_beam_finds_no_less(large, ef):
-    fixed_recall, fixed_hops = recall_and_hops(large, ef)
+    fixed_recall, fixed_hops = recall_and_hops(large, ef, False)
     lo, hi = 11, 8 * ef
     while hi - lo > 1:  # the widest that takes no more hops
         middle = (lo + hi) // 2
-        hops = recall_and_hops(large, middle, large[4])[1]
+        hops = recall_and_hops(large, middle, True)[1]
         lo, hi = (middle, hi) if hops <= fixed_hops else (lo, middle)
-    recall, hops = recall_and_hops(large, lo, large[4])
+    recall, hops = recall_and_hops(large, lo, True)
     assert 0.85 * fixed_hops <= hops <= fixed_hops
     assert recall >= fixed_recall - 0.002

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from sklearn_jin._memory import frozen, padded_width
-from sklearn_jin.points.rows import ROWS, RowsL2
+from sklearn_jin.points.rows import ROWS
 from sklearn_jin.search import rerank
 
 
@@ -26,14 +26,16 @@ def refine(
     X, Q, proposed, k, estimates=None, overestimate=np.inf, which=None, space="l2"
 ):
     """Scores and ids of the best of ``proposed``, each row for one of ``which``."""
-    scores, ids = np.full((len(Q), k), 7.0), np.full((len(Q), k), 7, np.int64)
+    # Rows come uninitialised: 0 would end them, were it taken for a score.
+    scores, ids = np.zeros((len(Q), k)), np.full((len(Q), k), 7, np.int64)
     proposed = np.asarray(proposed, np.int32)
     which = np.arange(len(proposed)) if which is None else np.asarray(which)
     estimates = np.zeros(proposed.shape) if estimates is None else estimates
     points, estimates = ROWS[space](rows(X)), np.asarray(estimates, np.float32)
-    rerank.refine(
+    n_exact = rerank.refine(
         points, rows(Q), which, proposed, estimates, overestimate, scores, ids
     )
+    assert n_exact <= (proposed >= 0).sum()
     return scores, ids
 
 
@@ -84,7 +86,7 @@ def test_rows_are_those_of_their_queries():
 def test_rows_of_other_queries_are_left_alone():
     scores, ids = refine(data(9), data(5, seed=1), [[0, 1], [2, -1]], 2, which=[4, 1])
     assert_array_equal(ids[[0, 2, 3]], 7)
-    assert_array_equal(scores[[0, 2, 3]], 7)
+    assert_array_equal(scores[[0, 2, 3]], 0)
     assert {*ids[4]} == {0, 1} and ids[1].tolist() == [2, -1]
 
 
@@ -95,7 +97,8 @@ def test_no_proposals_are_no_answer():
         assert_array_equal(scores, np.full((3, 2), np.inf))
 
 
-# What is estimated beyond the overestimate is not scored: here it would be the nearest.
+# What is estimated above the end, the overestimate times the k-th score, is not scored:
+# here it would be the nearest.
 
 LINE = np.array([[6], [5], [4], [3], [2], [1]])  # scores 36, 25, 16, ... from 0
 
@@ -113,26 +116,26 @@ LINE = np.array([[6], [5], [4], [3], [2], [1]])  # scores 36, 25, 16, ... from 0
         (np.inf, [5, 4]),
     ],
 )
-def test_proposals_beyond_the_slack_are_never_scored(overestimate, kept):
+def test_proposals_above_the_end_are_never_scored(overestimate, kept):
     # The estimates ascend, unlike the scores.
     estimates = [[31, 32, 33, 34, 35, 35]]
     ids = refine(LINE, [[0]], [np.arange(6)], 2, estimates, overestimate)[1]
     assert_array_equal(ids, [kept])
 
 
-def test_a_proposal_at_the_end_of_the_slack_is_scored():
+def test_a_proposal_at_the_end_is_scored():
     for estimate, kept in ((50, 2), (np.nextafter(np.float32(50), 99), 1)):
         estimates = [[1, 1, estimate]]
         ids = refine(LINE, [[0]], [[0, 1, 2]], 1, estimates, 2)[1]
         assert ids == kept
 
 
-def test_no_slack_ends_a_row_that_is_short():
+def test_nothing_ends_a_row_that_is_short():
     ids = refine(LINE, [[0]], [[-1, 0, -1, 1, 2]], 3, [[99] * 5], 0)[1]
     assert_array_equal(ids, [[2, 1, 0]])
 
 
-def test_the_slack_is_that_of_each_query():
+def test_the_end_is_that_of_each_query():
     # For the second query, at 6, the first proposal is the nearest.
     estimates = [[1, 2, 3], [1, 2, 3]]
     proposed = [[0, 1, 5], [0, 1, 5]]
@@ -147,7 +150,7 @@ def test_a_score_of_0_ends_what_is_estimated_above_it():
 
 
 @pytest.mark.parametrize("n", [3, 20])
-def test_an_infinite_slack_ends_nothing(n):
+def test_an_infinite_overestimate_ends_nothing(n):
     X = np.linspace(0, 1, n)[:, None]
     estimates = np.geomspace(1, 3e38, n)[None]
     for space, query in (("l2", 1.0), ("ip", 1.0), ("ip", 0.0), ("ip", -1.0)):
@@ -156,7 +159,7 @@ def test_an_infinite_slack_ends_nothing(n):
         assert_array_equal(found[1], naive.nearest(X, [[query]], 2, metric))
 
 
-def test_negative_scores_end_by_a_finite_slack_only():
+def test_negative_scores_end_by_a_finite_overestimate_only():
     # Minus the inner product: -0.1, -0.2, ...; each is nearer than the last.
     X, estimates = np.linspace(0.1, 0.9, 9)[:, None], [np.linspace(1, 2, 9)]
     ended, whole = (
@@ -165,17 +168,6 @@ def test_negative_scores_end_by_a_finite_slack_only():
     )
     assert_array_equal(ended, [[1, 0]])
     assert_array_equal(whole, [[8, 7]])
-
-
-def test_what_stood_in_a_row_before_does_not_count():
-    # Rows come uninitialised: 0 would end them, were it taken for a score.
-    scores, ids = np.zeros((1, 2)), np.zeros((1, 2), np.int64)
-    points, proposed = RowsL2(rows(LINE)), np.array([[0, 1, 2]], np.int32)
-    estimates = np.array([[90, 91, 92]], np.float32)
-    rerank.refine(
-        points, rows([[0]]), np.arange(1), proposed, estimates, 3, scores, ids
-    )
-    assert_array_equal(ids, [[2, 1]])
 
 
 def naive_refine(gaps, proposed, estimates, k, overestimate):
@@ -239,3 +231,32 @@ def test_keep_sorts_by_score_and_id_with_nan_last(offered, k):
     assert filled == min(k, len(offered))
     assert_array_equal(ids[0, : len(best)], best)
     assert np.isnan(scores[0, len(best) : filled]).all()
+
+
+# Copies
+
+
+CHAIN = np.array([2, -1, 4, 5, -1, -1], np.int32)  # 0, 2, 4 and 3, 5 are at one place
+
+
+def listed(ids, allowed=()):
+    """What :func:`list_copies` makes of a row of ``ids`` with scores 0, 1, 2 ..."""
+    scores, ids = np.arange(float(len(ids)))[None], np.array([ids])
+    rerank.list_copies(scores, ids, frozen(CHAIN), frozen(np.array(allowed, bool)))
+    return [*zip(ids[0].tolist(), scores[0].tolist())]
+
+
+NOTHING = (-1, np.inf)
+
+
+def test_copies_stand_behind_their_first_row():
+    assert listed([1, 0, 3, -1, -1]) == [(1, 0), (0, 1), (2, 1), (4, 1), (3, 2)]
+    assert listed([0, 3]) == [(0, 0), (2, 0)]
+    found = listed([3, 1, -1, -1])
+    assert found == [(3, 0), (5, 0), (1, 1), NOTHING]
+
+
+def test_copies_that_are_not_allowed_are_left_out():
+    found = listed([1, 0, 3, -1, -1], [0, 1, 0, 1, 1, 0])
+    assert found == [(1, 0), (4, 1), (3, 2), NOTHING, NOTHING]
+    assert listed([0, 3], [0] * 6) == [NOTHING, NOTHING]
