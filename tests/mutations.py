@@ -6,25 +6,30 @@
 MUTATIONS = {
     "metrics.py": [
         ("SAFE_OFFSET * spread", "1e30 * spread"),
-        ("return scores / self.scale_**2", "return scores / self.scale_"),
-        ("np.sqrt(scores / 2) / self.scale_", "np.sqrt(scores) / self.scale_"),
         ("return super().restore(rows) ** 2", "return super().restore(rows)"),
         (
             "distances = np.minimum(scores / 2, 2.0)",
             "distances = np.minimum(scores, 2.0)",
         ),
         ("distances[zero[rows]] = 1.0", "distances[zero] = 1.0"),
-        (
-            "noise = _lengths(centered) <= NOISE",
-            "noise = _lengths(centered) < 0 * NOISE",
-        ),
-        ("scores / self.scale_ * powers[rows]", "scores / self.scale_ * powers[0]"),
         ("(least := X.min()) < 0:", "(least := X.min()) < -1:"),
-        ("rows[lo : lo + BLOCK, :d]", "rows[:BLOCK, :d]"),
         (
             "if self.any_zero_\n            else (rows",
             "if False\n            else (rows",
         ),
+        (
+            "self._unscaled(scores, rows, powers, degree=2)",
+            "self._unscaled(scores, rows, powers)",
+        ),
+        ("np.sqrt(scores / 2), rows, powers", "np.sqrt(scores), rows, powers"),
+        ("<= NOISE * lengths", "< 0 * lengths"),
+        ("powers[rows, None] + exponents", "powers[:1, None] + exponents"),
+        ("out=rows[part, :d]", "out=rows[: len(X[part]), :d]"),
+        (
+            "np.maximum(np.frexp(self._sizes(X))[1] - room, 0)",
+            "np.frexp(self._sizes(X))[1] - room",
+        ),
+        ("-int(exponents[some].max())", "-int(exponents[some].min())"),
     ],
     "construction/prune.py": [
         ("if kept == width:", "if kept > width:"),
@@ -64,7 +69,6 @@ MUTATIONS = {
         ("lo, hi, at = 0, n - 1, room - 1", "lo, hi, at = 0, n - 1, room - 2"),
         ("left += key <= bound", "left += key < bound"),
         ("keep[keep.all(axis=1), -1] = False", "pass"),
-        ("ids[keys == NO_KEY] = -1", "pass"),
         ("bounds[q] = keys[q, room - 1]\n    count", "count"),
     ],
     "search/rerank.py": [
@@ -80,28 +84,28 @@ MUTATIONS = {
         ("if filled == k and estimates", "if estimates"),
         ("estimates[q, j] > overestimate * last", "estimates[q, j] > last"),
         ("best_scores[row, filled:k], best_ids[row, filled:k] = np.inf, -1", "pass"),
+        ("if len(allowed) == 0 or allowed[i]:", "if True:"),
+        ("i = following[i]", "i = -1"),
     ],
     "search/beam.py": [
-        (
-            "return reach * score if score > 0 else",
-            "return reach * score if score >= 0 else",
-        ),
         ("return ((room + 7) & -8) + 8", "return ((room + 7) & -8)"),
-        ("if at[lane] < size[lane] and", "if at[lane] + 1 < size[lane] and"),
         ("min(filled, room - 1), key)", "min(filled, room), key)"),
-        (
-            "least = min(least, put(pool, base, filled, ef, key))",
-            "put(pool, base, filled, ef, key)",
-        ),
         ("pool[lane * stride : (lane + 1) * stride] = NO_KEY", "pass"),
-        ("met[lane * words : (lane + 1) * words] = 0", "pass"),
-        ("met[word] |= bit", "pass"),
         ("if n - start < COMPARED:", "if False:"),
         ("worst if worst <= far else far", "far"),
         ("if j < filled and pool[base + j] < INFINITE:", "if j < filled:"),
+        ("if score > 0 or (score == 0 and zero_ends):", "if score >= 0:"),
+        ("zero_is_sure(points) and gamma < np.inf", "gamma < np.inf"),
+        ("if cursor[lane] < size[lane] and", "if cursor[lane] + 1 < size[lane] and"),
         (
-            "set_query(points, scratch, lane, queries, rows[q])",
-            "set_query(points, scratch, lane, queries, q)",
+            "cursor = min(cursor, put(pool, base, filled, beam.ef, key))",
+            "put(pool, base, filled, beam.ef, key)",
+        ),
+        ("visited[lane * words : (lane + 1) * words] = 0", "pass"),
+        ("visited[word] |= bit", "pass"),
+        (
+            "set_query(points, scratch, lane, queries, row)",
+            "set_query(points, scratch, 0, queries, row)",
         ),
     ],
     "points/rows.py": [
@@ -114,9 +118,9 @@ MUTATIONS = {
         ("total -= np.float64", "total += np.float64"),
     ],
     "points/half.py": [
-        ("2.0 ** np.ceil", "2.0 ** np.floor"),
         ("return -size if bits & 0x8000 else size", "return size"),
         ("x = np.float64(scale * half_float", "x = np.float64(half_float"),
+        ("max(exponent - LARGEST, LEAST)", "max(exponent - LARGEST - 2, LEAST)"),
     ],
     "points/bits.py": [
         (
@@ -141,7 +145,7 @@ MUTATIONS = {
             "return np.hstack([packed & 15, packed >> 4])[:, :m]",
             "return np.hstack([packed >> 4, packed & 15])[:, :m]",
         ),
-        ("np.full(n, 2.0 * dot, np.float32)", "np.full(n, 1.0 * dot, np.float32)"),
+        ("np.full(n, 2.0 * is_ip, np.float32)", "np.full(n, 1.0 * is_ip, np.float32)"),
     ],
     "quantizers/_scalar.py": [
         ("step[step == 0] = 1", "pass"),
@@ -165,5 +169,139 @@ MUTATIONS = {
     ],
     "quantizers/_base.py": [
         ("if codes.shape[1] != self.n_bytes_:", "if codes.shape[1] < self.n_bytes_:"),
+    ],
+    "search/scan.py": [
+        ("limits = last - error", "limits = last"),
+        (
+            "limits[~np.isfinite(limits)] = -np.inf",
+            "limits[~np.isfinite(limits)] = np.inf",
+        ),
+        ("use(np.arange(first + lo, first + hi)", "use(np.arange(lo, hi)"),
+        ("ids = self.some[start : start + ROW_BLOCK]", "ids = self.some[:ROW_BLOCK]"),
+        ("some[order]\n", "order\n"),
+        ("if len(some) >= k:", "if True:"),
+        ("not near >= scores[q, k - 1]", "near < 0 * scores[q, k - 1]"),
+        ("(limits - 2) / 2 if self.is_ip", "limits if self.is_ip"),
+        ("self.longest = max(self.longest, x2.max())", "self.longest = x2.min()"),
+    ],
+    "search/answer.py": [
+        (
+            "wider = search._replace(k=k, room=max(k, search.room))",
+            "wider = search._replace(k=k)",
+        ),
+        ("keep = others(ids, np.arange(len(ids)))", "keep = others(ids, ids[:, 0])"),
+        ("left |= ~(scores[:, -1] <= limits)", "pass"),
+        ("left = ids[:, -1] < 0", "left = ids[:, -1] < -1"),
+        (
+            "candidates = np.where(allowed[candidates], candidates, np.int32(-1))",
+            "pass",
+        ),
+        ("places[copies.firsts[allowed]] = True", "places[allowed] = True"),
+    ],
+    "search/index.py": [
+        ("min(max(k, most), n), sure", "min(k, n), sure"),
+        (
+            "int(max(k, min(np.ceil(factor * k), most)))",
+            "int(min(np.ceil(factor * k), most))",
+        ),
+        ("array.max() <= most", "array.max() <= most + 1"),
+    ],
+    "search/trial.py": [
+        ("trial.ids[:, first:, None]", "trial.ids[:, :, None]"),
+        ("(scores <= limits)[:, 1:]", "(scores < limits)[:, 1:]"),
+        ("ratios = trial.scores[:, -1] / near", "ratios = near / trial.scores[:, -1]"),
+    ],
+    "search/layers.py": [
+        ("if search.effort >= n:", "if search.effort > 2 * n:"),
+        ("ranks[t + 1 :, left] = rank[:, 0]", "ranks[t + 1, left] = rank[:, 0]"),
+        ("min(search.room, beam.ef)", "beam.ef - 1"),
+        ("entries = with_entry(route, entries[:, None])", "entries = entries[:, None]"),
+        ("rank = max(k, min(LEAST_RANK, ef))", "rank = k"),
+        ("subset(points, layers.members)", "subset(points, layers.members[::-1])"),
+        ("np.hstack([entries[:, :room], first])", "entries"),
+    ],
+    "search/lists.py": [
+        (
+            "Probe(search.effort, adaptive, room * copies",
+            "Probe(search.effort, adaptive, room",
+        ),
+        (
+            'cells = np.searchsorted(lists.starts, slots, side="right") - 1',
+            'cells = np.searchsorted(lists.starts, slots, side="left") - 1',
+        ),
+        ("met[ids[q, j] >> 6] = 0", "pass"),
+        ("beyond[:, 0] = False", "pass"),
+        ("np.sqrt(bases) - radii, 0", "np.sqrt(bases), 0"),
+        ("own[at] = bases[q, rank]", "own[at] = bases[q, 0]"),
+        (
+            "offsets=turns.offsets - 2 * units, units=units",
+            "offsets=turns.offsets - units, units=units",
+        ),
+        ("score += adds[first + j]", "score += adds[j]"),
+        (
+            "if turns.lows[t] > score_of(bounds[q]):",
+            "if turns.lows[t] < score_of(bounds[q]):",
+        ),
+        ("len(route.growth) > search.effort", "False"),
+    ],
+    "construction/codes.py": [
+        ("trial.scores[:, : NEAR + 1]", "trial.scores[:, :NEAR]"),
+        ("if encoded.overestimate <= room:", "if encoded.overestimate >= room:"),
+        ("rows[:, d:] = 0", "pass"),
+    ],
+    "neighbors/_base.py": [
+        ("twin = self._twin()\n        twin._fit", "twin = self\n        twin._fit"),
+        ("twin, own = self._twin(), X is None", "twin, own = self, X is None"),
+        ("if k > twin.n_samples_fit_ - own:", "if k > twin.n_samples_fit_:"),
+        ("keep = row != q", "keep = row >= 0"),
+        ('side="right"', 'side="left"'),
+        ("k = min(4 * k, n_points)", "k = k + 0"),
+        ('and not hasattr(self, "feature_names_in_")', ""),
+        ("gaps = finish(scores, rows)", "gaps = finish(scores)"),
+        (
+            'return self.n_neighbors - (self.mode == "connectivity")',
+            "return self.n_neighbors",
+        ),
+        ("check(index)\n", "pass\n"),
+    ],
+    "neighbors/_graph.py": [
+        (
+            "ef = min(max(ef, k), self.n_samples_fit_)",
+            "ef = min(ef, self.n_samples_fit_)",
+        ),
+        ("graph = with_landmarks(graph, codes)", "pass"),
+        (
+            "check_random_state(self.random_state), self._threads()",
+            "check_random_state(None), self._threads()",
+        ),
+        (
+            "if self.n_samples_fit_ > self.exact_threshold:",
+            "if self.n_samples_fit_ >= self.exact_threshold:",
+        ),
+    ],
+    "neighbors/_partition.py": [
+        ("min(self.n_samples_fit_, self._count_lists())", "self._count_lists()"),
+        ("own = None if quantizer is None else clone(quantizer)", "own = quantizer"),
+        ("return min(int(self.n_probes), self.n_lists_)", "return int(self.n_probes)"),
+        ("self.n_lists_ * np.square(share)", "np.square(share)"),
+    ],
+    "neighbors/_codes.py": [
+        (
+            "seeded(clone(quantizer), index.random_state)",
+            "seeded(quantizer, index.random_state)",
+        ),
+        (
+            "and quantizer.random_state is None",
+            "",
+        ),
+        ("must = store_of(index) is None", "must = False"),
+    ],
+    "_threads.py": [
+        ("max(1, int(effective_n_jobs(n_jobs)))", "int(effective_n_jobs(n_jobs))"),
+        ("min(lo + chunk, n))\n        return", "lo + chunk)\n        return"),
+        (
+            "n_threads = min(n_threads, -(-n // chunk))",
+            "n_threads = min(n_threads, n // chunk)",
+        ),
     ],
 }
