@@ -1,68 +1,24 @@
 """One answer whatever the route: exact scores of distinct points that are allowed."""
 
 import ast
-from functools import cache
 from pathlib import Path
 
 import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from routes import DATA, NAMES, N, fitted, rows
 
 import sklearn_jin
-from sklearn_jin import (
-    DualBranchHNSWNeighbors,
-    FlatNeighbors,
-    HNSWNeighbors,
-    IVFNeighbors,
-    IVFPQNeighbors,
-    KNNGraphTransformer,
-    RaBitQ,
-    ScalarQuantizer,
-    ScaNNNeighbors,
-    VamanaNeighbors,
-)
-from sklearn_jin._jit import PLAIN
 from sklearn_jin._memory import frozen
 from sklearn_jin.search.answer import answer
 from sklearn_jin.search.index import Search, copies_of
 from sklearn_jin.search.layers import NeighborGraph
 
-N, K = 60, 4
-GRAPH = {"exact_threshold": 0, "random_state": 0}
-LISTS = {"n_lists": 6, **GRAPH}
-
-ROUTES = {
-    "flat": FlatNeighbors(),
-    "flat-manhattan": FlatNeighbors(metric="manhattan"),
-    "flat-codes": FlatNeighbors(quantizer=ScalarQuantizer(8)),
-    "blocks": FlatNeighbors(quantizer=ScalarQuantizer(4)),
-    "layers": HNSWNeighbors(M=4, **GRAPH),
-    "layers-codes": HNSWNeighbors(M=4, quantizer=ScalarQuantizer(8), **GRAPH),
-    "landmarks": VamanaNeighbors(max_degree=8, **GRAPH),
-    "branches": DualBranchHNSWNeighbors(M=4, **GRAPH),
-    "lists": IVFNeighbors(quantizer=None, **LISTS),
-    "lists-factors": IVFNeighbors(quantizer=RaBitQ(4), **LISTS),
-    "lists-sums": IVFPQNeighbors(**LISTS),
-    "lists-spill": ScaNNNeighbors(spill=True, **LISTS),
-    "neighbor-graph": KNNGraphTransformer(**GRAPH),
-}
-SLOW = ("landmarks", "branches", "lists-sums", "lists-spill") if PLAIN else ()
+K = 4  # neighbours
 
 
-def rows(n, seed=0, d=6):
-    return np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
-
-
-DATA = {"distinct": rows(N), "copies": np.tile(rows(N // 3), (3, 1))}
-
-
-@cache
-def fitted(name, data):
-    return ROUTES[name].fit(DATA[data]).__dict__.copy()
-
-
-@pytest.fixture(params=[name for name in ROUTES if name not in SLOW])
+@pytest.fixture(params=NAMES)
 def name(request):
     return request.param
 
@@ -73,7 +29,7 @@ def data(request):
 
 
 def index_of(name, data):
-    return fitted(name, data)["index_"]
+    return fitted(name, data).index_
 
 
 def queries_of(index, n=9):  # more than are scanned one by one
