@@ -51,8 +51,8 @@ def uniform(n, d, seed=0):
 
 def score_all(index, Q, X, space=None):
     """Scores (n_queries, n) of prepared rows, by definition."""
-    Q = probed.asked(index, Q)[:, : index._metric.width_]
-    space = space or index._metric.space
+    Q = probed.asked(index, Q)[:, : probed.width_of(index)]
+    space = space or index.index_.metric.space
     if space == "ip":
         return 1 - Q.astype(np.float64) @ X.T
     return naive.distances(X, Q, SCORES[space])
@@ -135,7 +135,7 @@ def test_the_nearest_lists_are_probed(metric, far):
 def test_more_probes_only_add_lists(metric, adaptive, X, Q):
     index = in_rows(X, metric=metric, n_lists=40, adaptive=adaptive)
     fewer = [set()] * len(Q)
-    for n_probes in (1, 2, 3, 5, 6, 9, 15, 25, 39, 40):
+    for n_probes in (1, 2, 5, 15, 39, 40):
         more = probed.lists_of(index.set_params(n_probes=n_probes), Q)
         assert all(one <= other for one, other in zip(fewer, more))
         fewer = more
@@ -157,7 +157,7 @@ def test_recall_does_not_fall_with_more_probes(make, adaptive):
 
 @pytest.mark.jit
 @pytest.mark.parametrize("metric", ["euclidean", "manhattan", "cosine"])
-@pytest.mark.parametrize("n_probes", [2, 3, 5, 8, 16, 30])
+@pytest.mark.parametrize("n_probes", [2, 5, 30])
 def test_an_adaptive_search_probes_as_many_lists_on_the_average(metric, n_probes):
     X = indexes.rows(3000, 10)
     index = in_rows(X, metric=metric, n_probes=n_probes)
@@ -177,26 +177,6 @@ def test_the_default_probes_enough_lists():
     assert all(len(lists) == 32 for lists in probed.lists_of(index, X))
 
 
-@pytest.mark.parametrize(
-    ("metric", "limit"),
-    [("euclidean", np.inf), ("euclidean", 1.5), ("inner_product", np.inf)],
-)
-def test_products_propose_few_more_cells_than_are_wanted(metric, limit):
-    X, Q = uniform(4000, 16) - 0.5, uniform(60, 16, seed=1) - 0.5
-    index = in_rows(X, metric=metric, n_lists=1200, max_train=1200)
-    lists, queries = index.index_, probed.asked(index, Q)
-    weights = module.weigh(lists.cells, 16)
-    space = "ip" if metric == "inner_product" else "l2"
-    scores = score_all(index, Q, probed.centers_of(index), space)
-    proposed = module._proposed_cells(weights, queries, 64, limit)
-    for row, own in zip(proposed, scores):
-        nearest = np.sort(own)
-        last = limit * nearest[:10].mean() if limit < np.inf else nearest[63]
-        wanted = np.flatnonzero(own <= max(last, nearest[9]) * (1 - 1e-5))
-        assert {*wanted} <= {*row[row >= 0]}
-        assert (row >= 0).sum() < 2 * len(wanted) + 40
-
-
 # Where a search ends.
 
 
@@ -204,10 +184,10 @@ def test_products_propose_few_more_cells_than_are_wanted(metric, limit):
 def test_no_row_is_nearer_than_its_list_can_be(metric):
     X, Q = indexes.rows(120, 3), 2 * indexes.rows(9, 3, seed=1)
     index = in_rows(X, metric=metric, n_lists=15)
-    lists, queries = index.index_, probed.asked(index, Q)
-    every = module.Probe(15, False, 120, np.inf, False)
-    cells, bases = module.route(lists, queries, every)
-    turns = module.take_turns(lists, queries, cells, bases)
+    lists, queries = index.index_.route, probed.asked(index, Q)
+    every = module.Probe(15, False, 120, False)
+    some_lists, bases = module.route(lists, queries, every)
+    turns = module.plan_turns(lists, queries, some_lists, bases)
     scores, some = score_all(index, Q, probed.rows_of(index)), 0
     for run, q, low in zip(turns.runs, turns.queries, turns.lows):
         ids = lists.ids[lists.starts[run] : lists.starts[run + 1]]
@@ -220,13 +200,14 @@ def test_no_row_is_nearer_than_its_list_can_be(metric):
 
 @pytest.mark.jit
 @way
-@pytest.mark.parametrize("metric", ["euclidean", "cosine", "inner_product"])
+@pytest.mark.parametrize("metric", ["euclidean", "inner_product"])
 def test_lists_that_are_passed_over_hold_no_neighbour(make, metric):
     X, Q = uniform(3000, 2), uniform(200, 2, seed=1)
     index = listed(make, X, metric=metric, n_probes=40)
     found, _ = index.kneighbors(Q, 10)
-    far = np.full(len(index.index_.reach), np.inf, np.float32)
-    index.index_ = index.index_._replace(reach=far)
+    lists = index.index_.route
+    far = lists._replace(radii=np.full(len(lists.radii), np.inf, np.float32))
+    index.index_ = index.index_._replace(route=far)
     wanted, _ = index.kneighbors(Q, 10)
     if make is WAYS["rows"]:
         assert_array_equal(found, wanted)
@@ -234,10 +215,9 @@ def test_lists_that_are_passed_over_hold_no_neighbour(make, metric):
         assert np.mean(np.abs(found - wanted) <= 1e-6) >= 0.995
 
 
-@pytest.mark.parametrize("k", [20, 60])
 @way
-def test_lists_with_too_few_rows_are_not_the_end(make, k, X, Q):
-    index = listed(make, X, n_lists=40, n_probes=1)
+def test_lists_with_too_few_rows_are_not_the_end(make, X, Q):
+    index, k = listed(make, X, n_lists=20, n_probes=1), 20
     distances, ids = index.kneighbors(Q, k)
     assert ids.shape == (15, k) and ids.min() >= 0
     assert all(len({*row}) == k for row in ids)
@@ -311,7 +291,7 @@ def test_candidates_are_of_the_lists_probed(X, Q):
     index = in_rows(X, n_lists=12, adaptive=False, n_probes=3)
     ids, _ = probed.proposed(index, Q, n_probes=3)
     of_row = np.empty(60, int)
-    of_row[index.index_.ids] = probed.labels_of(index)
+    of_row[index.index_.route.ids] = probed.labels_of(index)
     for row, lists in zip(ids, probed.lists_of(index, Q)):
         assert {*row[row >= 0]} == {*np.flatnonzero(np.isin(of_row, list(lists)))}
 
@@ -335,7 +315,7 @@ def test_a_bound_that_is_learned_finds_most():
     index = listed(IVFPQNeighbors, X, n_probes=110, rerank="bound")
     exact = naive.nearest_distances(X, Q, 10)
     assert naive.recall(index.kneighbors(Q, 10)[0], exact) >= 0.95
-    assert 1 < index.overestimate_ < np.inf
+    assert 1 < index.index_.learned.overestimate < np.inf
 
 
 @pytest.mark.jit
@@ -352,15 +332,15 @@ def test_more_candidates_find_more():
 # Parameters that are read when a query is made.
 
 
-@pytest.mark.parametrize("params", [{"n_probes": 1}, {"rerank": 1}], ids=str)
-def test_answers_change_without_fitting_again(params):
-    X, Q = indexes.rows(120, 24), indexes.rows(40, 24, seed=1)
-    index = listed(WAYS["sums"], X, n_subvectors=4, n_lists=20, n_probes=20)
-    lists, before = index.index_, index.kneighbors(Q)
-    after = index.set_params(**params).kneighbors(Q)
-    assert (after[1] != before[1]).any() and (after[0] >= before[0]).all()
-    assert_same(index.set_params(n_probes=20, rerank=None).kneighbors(Q), before)
-    assert index.index_ is lists
+def test_answers_change_without_fitting_again():
+    X, Q = indexes.rows(120, 24), indexes.rows(20, 24, seed=1)
+    index = listed(WAYS["sums"], X, n_subvectors=4, n_lists=10, n_probes=10)
+    fitted, before = index.index_, index.kneighbors(Q)
+    for params in ({"n_probes": 1}, {"rerank": 1}):
+        after = index.set_params(**params).kneighbors(Q)
+        assert (after[1] != before[1]).any() and (after[0] >= before[0]).all()
+        assert_same(index.set_params(n_probes=10, rerank=None).kneighbors(Q), before)
+    assert index.index_ is fitted
 
 
 def test_adaptive_is_read_when_a_query_is_made(X, Q):
@@ -375,13 +355,6 @@ def test_a_wrong_number_of_probes_is_refused(n_probes, X):
     index = in_rows(X)
     with pytest.raises(ValueError, match=f"n_probes='?{n_probes}.*from 1 on"):
         index.set_params(n_probes=n_probes).kneighbors(X)
-
-
-@pytest.mark.parametrize("rerank", [0, 0.5, "all"])
-def test_a_wrong_number_of_candidates_is_refused(rerank, X):
-    index = listed(WAYS["sums"], X)
-    with pytest.raises(ValueError, match=f"rerank='?{rerank}.*from 1 on"):
-        index.set_params(rerank=rerank).kneighbors(X)
 
 
 def test_more_probes_than_lists_are_all_lists(X, Q):
