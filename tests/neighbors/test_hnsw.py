@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_jin import FlatNeighbors, HNSWNeighbors
 from sklearn_jin.search.counters import counting
+from sklearn_jin.search.layers import Layers
 
 
 def graph(**params):
@@ -29,7 +30,7 @@ def recall(index, X, Q, k=10):
 @pytest.mark.parametrize("n, indexed", [(29, False), (30, False), (31, True)])
 def test_more_rows_than_the_threshold_are_indexed(n, indexed):
     index = HNSWNeighbors(exact_threshold=30).fit(indexes.rows(n))
-    assert (index.index_ is not None) == indexed
+    assert isinstance(index.index_.route, Layers) == indexed
     assert (index.memory_usage()["index"] > 0) == indexed
 
 
@@ -45,17 +46,20 @@ def test_rows_below_the_threshold_are_found_exactly(many):
 # ef_search
 
 
-def test_a_beam_as_wide_as_the_data_is_exact(X, Q):
-    ids = graph(M=2, ef_search=60).fit(X).kneighbors(Q, 5)[1]
-    assert_array_equal(ids, naive.nearest(X, Q, 5))
-
-
 @pytest.mark.jit
 @pytest.mark.parametrize("metric", ["euclidean", "cosine", "inner_product"])
 def test_a_beam_as_wide_as_much_data_is_exact(many, metric):
     X, Q = many[100:], many[:100]
-    index = graph(metric=metric, ef_search=len(X)).fit(X)
+    index = graph(metric=metric, ef_search=len(X) - 1).fit(X)
     assert_array_equal(index.kneighbors(Q, 5)[1], naive.nearest(X, Q, 5, metric))
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("wide", [2999, 3000, 2**31, 2**62, 10**30])
+def test_a_beam_is_never_wider_than_the_rows(many, wide):
+    index = graph(M=4).fit(many).set_params(ef_search=wide)
+    found = index.kneighbors(many[:50], 5)
+    assert_array_equal(found[1], naive.nearest(many, many[:50], 5))
 
 
 @pytest.mark.jit
@@ -127,7 +131,7 @@ def test_any_number_of_edges_serves_few_rows(X, Q, M):
 @pytest.mark.parametrize("ef_construction", [1, 2, 1000])
 def test_any_width_of_building_leaves_no_node_unreachable(X, ef_construction):
     index = graph(M=2, ef_construction=ef_construction).fit(X)
-    layers = index.index_
+    layers = index.index_.route
     assert index.n_unreachable_ == 0
     assert naive.reachable(layers.neighbors, layers.members[0]) == {*range(60)}
 
@@ -152,7 +156,7 @@ def test_a_wider_beam_of_building_finds_more(many):
 @pytest.mark.jit
 def test_a_larger_alpha_keeps_more_edges(many):
     edges = [
-        (graph(alpha=alpha).fit(many).index_.neighbors >= 0).sum()
+        (graph(alpha=alpha).fit(many).index_.route.neighbors >= 0).sum()
         for alpha in (1, 1.2, 1.5)
     ]
     assert edges == sorted(edges) and edges[0] < edges[-1]

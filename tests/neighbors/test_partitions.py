@@ -29,6 +29,7 @@ from sklearn_jin import (
     ScaNNNeighbors,
     ScaNNTransformer,
 )
+from sklearn_jin.search.index import FLAT
 
 # Slow as plain Python, for which the parts are tested by themselves.
 pytestmark = pytest.mark.jit
@@ -85,7 +86,7 @@ def test_cells_are_as_good_as_those_of_scikit_learn(c):
 def test_a_row_is_in_the_list_of_the_nearest_centre(metric):
     X = tight_and_wide(np.random.default_rng(0), 400)
     index = listed(IVFNeighbors, X, metric=metric, n_lists=20)
-    rows = probed.rows_of(index)[index.index_.ids]
+    rows = probed.rows_of(index)[index.index_.route.ids]
     gaps = naive.distances(probed.centers_of(index), rows)
     assert_array_equal(probed.labels_of(index), gaps.argmin(axis=1))
 
@@ -137,7 +138,7 @@ def test_imbalance_is_one_where_lists_are_equal(sizes):
 @every_class
 def test_few_rows_have_no_lists(c):
     index = c().fit(indexes.rows(60))
-    assert index.n_lists_ == 0 and index.index_ is None
+    assert index.n_lists_ == 0 and index.index_.route == FLAT
     assert index.list_sizes_.shape == (0,) and np.isnan(index.imbalance_)
 
 
@@ -164,7 +165,7 @@ def test_spilled_rows_are_in_two_lists_if_there_are_two(n_lists):
 def test_learning_from_fewer_rows_is_a_choice():
     X = indexes.rows(300)
     few, every = (listed(IVFNeighbors, X, max_train=n) for n in (40, "auto"))
-    assert not np.array_equal(few.index_.cells.X, every.index_.cells.X)
+    assert not np.array_equal(few.index_.route.cells.X, every.index_.route.cells.X)
     assert recall(few, X, X[:20]) == recall(every, X, X[:20]) == 1
 
 
@@ -188,7 +189,7 @@ def test_distances_are_those_of_the_rows(c, metric, n_probes):
 def test_ids_are_numbers_of_rows_and_not_places_in_lists(c):
     X = indexes.rows(150)
     index = listed(c, X)
-    assert (index.index_.ids != np.arange(150)).any()
+    assert (index.index_.route.ids != np.arange(150)).any()
     assert_array_equal(index.kneighbors(X, 1)[1][:, 0], np.arange(150))
 
 
@@ -263,7 +264,9 @@ def test_a_rotation_lowers_the_error_of_features_that_correlate():
 def test_auto_takes_codes_of_4_bits_where_these_find_neighbours():
     index = listed(IVFNeighbors, indexes.rows(500, 6))
     assert type(index.quantizer_) is ProductQuantizer
-    assert index.quantizer_.n_bits == 4 and np.isfinite(index.overestimate_)
+    assert index.quantizer_.n_bits == 4 and np.isfinite(
+        index.index_.learned.overestimate
+    )
 
 
 @pytest.mark.parametrize(
@@ -275,35 +278,10 @@ def test_auto_takes_codes_for_the_metric(metric, kind):
     assert type(index.quantizer_) is kind
 
 
-def test_codes_of_inner_products_are_tried_on_directions_unlike_the_rows():
-    X = indexes.rows(300, 10) + 9  # rows that point in one direction, nearly
-    index = listed(IVFNeighbors, X, metric="inner_product")
-    asked, own = index._asked(np.random.RandomState(0))
-    assert own == 0 and (asked[:, 10:] == 0).all()
-    assert_allclose(np.linalg.norm(asked, axis=1), 1, rtol=1e-6)
-    assert np.linalg.norm(asked.mean(axis=0)) < 0.5
-
-
-@pytest.mark.parametrize("metric", ["euclidean", "cosine", "inner_product"])
-def test_auto_takes_the_first_codes_by_which_enough_is_found(monkeypatch, metric):
-    tried = []
-
-    def use(index, division, quantizer, rng, n_threads):
-        tried.append(quantizer)
-        return 0.9 if len(tried) < enough else 0.96
-
-    monkeypatch.setattr(IVFNeighbors, "_use", use)
-    for enough in (1, 2, 3):
-        tried.clear()
-        listed(IVFNeighbors, indexes.rows(80), metric=metric)
-        assert len(tried) == enough
-    assert type(tried[1]) is RaBitQ and tried[2] is None
-
-
 @pytest.mark.parametrize("metric", ["manhattan", "chebyshev"])
 def test_auto_takes_no_codes_for_metrics_without_any(metric):
     index = listed(IVFNeighbors, indexes.rows(100), metric=metric)
-    assert index.quantizer_ is None and index.codes_ is None
+    assert index.quantizer_ is None and index.index_.route.codes == ()
 
 
 def test_auto_takes_longer_codes_or_none_where_short_ones_miss_neighbours():
