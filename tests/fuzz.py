@@ -256,7 +256,7 @@ def is_exact(index, own):
     """Whether the index promises to miss nothing."""
     params = index.get_params()
     scans = len(index._fit_X) <= params.get("exact_threshold", 0)
-    coded = index.quantizer_ is not None
+    coded = getattr(index, "quantizer_", None) is not None
     if type(index).__name__.startswith(("Flat", "KNNGraph")):
         if not coded and (scans or "recall" not in params or not own):
             return True

@@ -22,7 +22,8 @@ def answer(index, queries, search):
     """Exact scores (n_queries, k), float64, and ids, int64, of ``k`` distinct points.
 
     They are ascending by (score, id).  At least ``k`` points are allowed.  With
-    ``search.own`` the queries are the points themselves, and none is in its own answer.
+    ``search.own`` the queries are the points themselves, and none is in its own answer;
+    at least ``k + 1`` are allowed then.
     """
     if not search.own:
         return _answer(index, queries, search)

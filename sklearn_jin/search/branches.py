@@ -13,6 +13,7 @@ from sklearn_jin.search.layers import (
     entry_of,
     find_entries,
     propose_by_walks,
+    ranges_of_upper,
     with_landmarks,
 )
 
@@ -39,12 +40,12 @@ def ranges_of_branches(route, n):
     yield route.neighbors, -1, n - 1
     yield np.array([len(route.neighbors)]), n, n
     yield route.entry, 0, n - 1
-    for part in (route.first, route.second, route.copies):
-        yield from ranges_of(part, n)
+    yield from ranges_of(route.copies, n)
     for branch, bridges in (
         (route.first, route.first_bridges),
         (route.second, route.second_bridges),
     ):
+        yield from ranges_of_upper(branch, n)
         yield np.array([len(bridges)]), len(branch.members), len(branch.members)
 
 

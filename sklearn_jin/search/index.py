@@ -110,7 +110,8 @@ def for_this_cpu(route):
 def ranges_of(route, n):
     """Triples (array, least, most) of all ids of a route over ``n`` points.
 
-    A pickle that was damaged must not make a kernel read beyond its arrays.
+    A pickle that was damaged must not make a kernel read beyond its arrays.  Triples
+    that follow may rely on those before them.
     """
     return ()
 
@@ -160,10 +161,15 @@ def check(index):
     width = index.points[0].shape[1] if index.points[0].ndim == 2 else 0
     sound = n > 0 and width > 0
     sound &= index.codes is None or count(index.codes) == n
-    for array, least, most in ranges_of(index.route, n):
-        sound &= array.size == 0 or least <= array.min() <= array.max() <= most
-    if not sound:
+    ranges = ranges_of(index.route, n) if sound else ()
+    if not sound or any(map(_is_beyond, ranges)):  # which end with the first that is
         raise ValueError(
             "the index is damaged: it holds ids beyond its rows, or arrays of other "
             "lengths than they had; fit it again"
         )
+
+
+def _is_beyond(ids):
+    """Whether an array of a triple (array, least, most) has numbers beyond these."""
+    array, least, most = ids
+    return array.size > 0 and not least <= array.min() <= array.max() <= most

@@ -1,6 +1,7 @@
 """The route along a graph: upper layers of few nodes lead to entries of the lowest."""
 
 from functools import singledispatch
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -97,14 +98,24 @@ def copies_of_layers(route):
 
 @ranges_of.register(Layers)
 def ranges_of_layers(route, n):
-    n_ranks = len(route.members)
-    yield route.neighbors, -1, n - 1 if len(route.neighbors) in (0, n) else -1
-    yield route.upper, -1, n_ranks - 1
-    yield route.members, 0, n - 1
-    yield route.starts, 0, len(route.upper)
-    yield np.diff(route.starts), 0, n_ranks
-    yield np.array([count(route.landmarks)]), n_ranks, n_ranks
+    yield route.neighbors, -1, n - 1
+    yield np.array([len(route.neighbors)]), n, n
+    yield from ranges_of_upper(route, n)
     yield from ranges_of(route.copies, n)
+
+
+def ranges_of_upper(layers, n):
+    """As :func:`ranges_of`, of all but the lowest of the ``layers``."""
+    n_ranks, sizes = len(layers.members), np.diff(layers.starts)
+    yield np.array([n_ranks]), 1, n
+    yield layers.members, 0, n - 1
+    yield np.array([count(layers.landmarks)]), n_ranks, n_ranks
+    yield np.array([len(layers.starts)]), 1, n_ranks + 1
+    yield layers.starts[[0, -1]] - [0, len(layers.upper)], 0, 0
+    yield sizes, 1, n_ranks
+    yield np.diff(sizes), 0, n_ranks  # a rank of one layer is one of the next
+    for lo, hi in pairwise(layers.starts):
+        yield layers.upper[lo:hi], -1, hi - lo - 1
 
 
 @ranges_of.register(NeighborGraph)
@@ -116,10 +127,12 @@ def ranges_of_neighbor_graph(route, n):
 
 @ranges_of.register(Copies)
 def ranges_of_copies(copies, n):
+    for part in copies:
+        yield np.array([len(part)]), n if len(copies.firsts) else 0, n
     yield copies.firsts, 0, n - 1
     yield copies.following, -1, n - 1
-    for part in copies:
-        yield np.array([len(part)]), 0 if len(part) == 0 else n, n
+    some = np.flatnonzero(copies.following >= 0)
+    yield copies.following[some] - some, 1, n  # so that every chain ends
 
 
 class Walks(NamedTuple):

@@ -72,7 +72,7 @@ SURELY = 1 - 1e-5  # so that rounding does not lift a lower bound
 class Lists(NamedTuple):
     """Rows by cell."""
 
-    cells: tuple  # the centres, as Raw or Dot points
+    cells: tuple  # the centres, as RowsL2 or RowsIP
     starts: np.ndarray  # (n_lists + 1,) int64, first slot of every list
     ids: np.ndarray  # (n_slots,) int32, the row of every slot
     radii: np.ndarray  # (n_lists,) float32, how far the farthest row is from the centre
@@ -152,6 +152,7 @@ def codes_of_lists(route):
 def ranges_of_lists(route, n):
     n_lists, n_slots = len(route.starts) - 1, len(route.ids)
     yield route.ids, 0, n - 1
+    yield np.array([n_lists]), 1, n_slots
     yield route.starts, 0, n_slots
     yield route.starts[[0, -1]] - [0, n_slots], 0, 0
     yield np.diff(route.starts), 0, n_slots
@@ -162,8 +163,13 @@ def ranges_of_lists(route, n):
         yield from ranges_of(route.codes, n_slots)
     elif route.codes:
         yield np.array([count(route.codes)]), n_slots, n_slots
-    for some in (route.adds, route.errors):
-        yield np.array([len(some)]), n_slots if len(some) else 0, n_slots
+    yield route.levels.shape - np.array([2, n_lists]), 0, 0
+    for some, size in (
+        (route.adds, n_slots),
+        (route.errors, n_slots),
+        (route.growth, n_lists),
+    ):
+        yield np.array([len(some)]), size if len(some) else 0, size
 
 
 def candidates(lists, points, queries, probe, weights=None):

@@ -46,17 +46,20 @@ def test_rows_below_the_threshold_are_found_exactly(many):
 # ef_search
 
 
-def test_a_beam_as_wide_as_the_data_is_exact(X, Q):
-    ids = graph(M=2, ef_search=60).fit(X).kneighbors(Q, 5)[1]
-    assert_array_equal(ids, naive.nearest(X, Q, 5))
-
-
 @pytest.mark.jit
 @pytest.mark.parametrize("metric", ["euclidean", "cosine", "inner_product"])
 def test_a_beam_as_wide_as_much_data_is_exact(many, metric):
     X, Q = many[100:], many[:100]
-    index = graph(metric=metric, ef_search=len(X)).fit(X)
+    index = graph(metric=metric, ef_search=len(X) - 1).fit(X)
     assert_array_equal(index.kneighbors(Q, 5)[1], naive.nearest(X, Q, 5, metric))
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("wide", [2999, 3000, 2**31, 2**62, 10**30])
+def test_a_beam_is_never_wider_than_the_rows(many, wide):
+    index = graph(M=4).fit(many).set_params(ef_search=wide)
+    found = index.kneighbors(many[:50], 5)
+    assert_array_equal(found[1], naive.nearest(many, many[:50], 5))
 
 
 @pytest.mark.jit

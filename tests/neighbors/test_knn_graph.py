@@ -23,7 +23,7 @@ def rows_of(graph, k=10):
 
 @pytest.fixture(scope="module")
 def X():
-    return np.random.default_rng(0).standard_normal((6000, 16)).astype(np.float32)
+    return np.random.default_rng(0).standard_normal((3000, 16)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_threads_do_not_change_the_graph(X):
     "metric", ["cosine", "correlation", "sqeuclidean", "hellinger"]
 )
 def test_other_metrics_are_served(metric):
-    X = indexes.rows(3000, metric=metric)
+    X = indexes.rows(1500, metric=metric)
     found = rows_of(transformer(metric=metric, recall=0.98).fit_transform(X))[1]
     assert (
         naive.recall(found[:, 1:], naive.nearest_distances(X, X, 11, metric)[:, 1:])
@@ -133,3 +133,26 @@ def test_copies_are_one_anothers_neighbours():
 def test_a_clone_has_what_was_given():
     model = transformer(3, recall=0.8, metric="cosine")
     assert clone(model).get_params() == model.get_params()
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("k", [10, 30])
+def test_rows_in_a_group_too_small_have_neighbours_elsewhere(k):
+    # Walks from these twenty meet no other row, so they are scanned.
+    X = indexes.rows(1200)
+    X[:20] += 1000
+    graph = transformer(k).fit_transform(X)
+    ids, distances = rows_of(graph, k)
+    assert ids.min() >= 0 and all(len({*row}) == k + 1 for row in ids.tolist())
+    exact = naive.nearest_distances(X, X[:20], k + 1)
+    assert_allclose(distances[:20], exact, rtol=1e-5, atol=1e-3)
+    assert graph.T.tocsr().nnz == graph.nnz
+
+
+@pytest.mark.jit
+def test_the_recall_is_told_by_fit_and_not_changed_by_queries(X):
+    model = transformer().fit(X)
+    told, index = model.recall_, model.index_
+    one, two = model.kneighbors(), model.kneighbors()
+    assert_array_equal(one[1], two[1])
+    assert model.recall_ == told and model.index_ is index

@@ -129,5 +129,5 @@ def test_long_rows_are_inserted_first_for_dot():
 
 
 def test_an_unknown_kind_is_refused_by_name():
-    with pytest.raises(TypeError, match="tuple has no registered take"):
+    with pytest.raises(TypeError, match="tuple has no registered subset"):
         points.subset((), np.array([0]))
