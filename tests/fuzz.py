@@ -257,13 +257,14 @@ def is_exact(index, own):
     params = index.get_params()
     scans = len(index._fit_X) <= params.get("exact_threshold", 0)
     coded = getattr(index, "quantizer_", None) is not None
-    if type(index).__name__.startswith(("Flat", "KNNGraph")):
+    flat = isinstance(index, sklearn_jin.FlatNeighbors)
+    if flat or isinstance(index, sklearn_jin.KNNGraphTransformer):
         if not coded and (scans or "recall" not in params or not own):
             return True
     elif scans and not coded:
         return True
     widest = params.get("ef_search", params.get("n_probes"))
-    complete = widest == EVERYTHING or type(index).__name__.startswith("Flat")
+    complete = widest == EVERYTHING or flat
     return complete and (not coded or params.get("rerank") == EVERYTHING)
 
 
