@@ -48,10 +48,9 @@ def test_a_graph_is_as_wide_as_the_recall_takes(target, width):
 @pytest.mark.jit
 def test_the_narrowest_width_that_is_enough_is_taken():
     points, k = rows_of(indexes.rows(1500, 24)), 10
-    route, times, recall = neighbor_graph(points, k, 0.9, seeded(), 1)
+    _, times, recall = neighbor_graph(points, k, 0.9, seeded(), 1)
     assert recall >= 0.9
-    place = knn.WIDTHS.index(times)
-    widths = knn.WIDTHS[:place]
+    widths = knn.WIDTHS[: knn.WIDTHS.index(times)]
     with pytest.MonkeyPatch.context() as patch:
         for width in widths:
             patch.setattr(knn, "WIDTHS", (width,))
