@@ -30,6 +30,7 @@ html_theme_options = {
     "page_width": "62rem",
 }
 
+html_static_path = ["_static"]  # the theme reads custom.css
 templates_path = ["_templates"]
 autosummary_generate = True
 numpydoc_show_class_members = False

@@ -106,7 +106,7 @@ def picture(data, k, points, path):
     matplotlib.use("Agg", force=False)
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    figure, axes = plt.subplots(figsize=(9, 4.2), layout="constrained")
     names = dict.fromkeys(point.index for point in points)
     for color, name in enumerate(names):
         mine = [point for point in points if point.index == name]
@@ -132,6 +132,6 @@ def picture(data, k, points, path):
         title=f"{data.name}: {n:,} rows of {d}, {data.metric}",
     )
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
+    figure.legend(loc="outside right upper", fontsize="small")  # over no curve
     figure.savefig(path, dpi=120)
     plt.close(figure)
