@@ -146,8 +146,9 @@ def test_rows_find_their_own_neighbours(c, build):
     X = np.random.default_rng(0).standard_normal((4000, 12))
     index = graph(c, build=build).fit(X)
     distances, ids = index.kneighbors(None, 10)
-    exact = naive.nearest_distances(X, X, 11)[:, 1:]
-    assert naive.recall(distances, exact) >= 0.98
+    some = slice(None, None, 10)
+    exact = naive.nearest_distances(X, X[some], 11)[:, 1:]
+    assert naive.recall(distances[some], exact) >= 0.98
     assert not (ids == np.arange(4000)[:, None]).any()
     assert_allclose(distances, np.linalg.norm(X[:, None] - X[ids], axis=2), rtol=1e-5)
 
