@@ -47,6 +47,7 @@ def pytest_configure(config):
 def pytest_generate_tests(metafunc):
     marks = metafunc.definition.iter_markers("parametrize")
     own = {name for mark in marks for name in str(mark.args[0]).split(", ")}
+    own |= vars(metafunc.module).keys()  # a fixture of the file's own
     for argument, make in ESTIMATORS.items():
         if argument in metafunc.fixturenames and argument not in own:
             metafunc.parametrize(

@@ -10,7 +10,7 @@ from sklearn_jin._jit import kernel
 def fill(record, queries, scores, exact):
     scratch = points.new_scratch(record, 2)
     for q in range(len(queries)):
-        points.set_query(record, scratch, 1, queries, q)  # not the first of the views
+        points.set_query(record, scratch, 1, queries, q)  # not the first place
         for i in range(scores.shape[1]):
             points.prefetch(record, i)
             scores[q, i] = points.score(record, scratch, 1, i)

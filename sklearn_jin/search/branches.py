@@ -39,6 +39,7 @@ copies_of.register(Branches, copies_of_layers)
 def ranges_of_branches(route, n):
     yield route.neighbors, -1, n - 1
     yield np.array([len(route.neighbors)]), n, n
+    yield np.array([len(route.entry)]), 1, 1
     yield route.entry, 0, n - 1
     yield from ranges_of(route.copies, n)
     for branch, bridges in (

@@ -32,7 +32,7 @@ def prepared(X, name="euclidean"):
 
 
 def test_rows_are_tried_on_themselves_and_their_neighbours():
-    metric, points = prepared(indexes.rows(150, 6))
+    _, points = prepared(indexes.rows(150, 6))
     trial = hold_rows(points, 2)
     assert len(trial.ids) <= TRIED
     assert_array_equal(trial.queries, points.X[::3])

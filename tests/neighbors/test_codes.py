@@ -31,7 +31,7 @@ pytestmark = pytest.mark.jit
 
 # Name of the class: parameters with which it searches on codes.
 ROUTES = {"flat": (FlatNeighbors, {}), "graph": (HNSWNeighbors, {"exact_threshold": 0})}
-METRICS = ["euclidean", "cosine", "inner_product"]
+METRICS = ["euclidean", "inner_product"]  # cosine is prepared as these are
 KEPT = [True, "float32", "float16", "int8", False]
 INDIRECT = ["route", "quantizer"]  # of parameters, those that are fixtures
 

@@ -264,9 +264,8 @@ def test_a_rotation_lowers_the_error_of_features_that_correlate():
 def test_auto_takes_codes_of_4_bits_where_these_find_neighbours():
     index = listed(IVFNeighbors, indexes.rows(500, 6))
     assert type(index.quantizer_) is ProductQuantizer
-    assert index.quantizer_.n_bits == 4 and np.isfinite(
-        index.index_.learned.overestimate
-    )
+    assert index.quantizer_.n_bits == 4
+    assert 1 < index.index_.learned.overestimate < np.inf
 
 
 @pytest.mark.parametrize(
@@ -416,12 +415,11 @@ def test_copies_answer_alike(name, tmp_path):
 
 
 @every_class
-@pytest.mark.parametrize("seed", range(2))
-def test_queries_unlike_the_rows_find_the_largest_inner_products(c, seed):
-    rng = np.random.default_rng(seed)
+def test_queries_unlike_the_rows_find_the_largest_inner_products(c):
+    rng = np.random.default_rng(0)
     X = rng.standard_normal((4000, 24)) * rng.lognormal(0, 1, (4000, 1))
     Q = rng.standard_normal((100, 24)) @ rng.standard_normal((24, 24)) + 2
-    index = c(metric="inner_product", random_state=seed).fit(X)
+    index = c(metric="inner_product", random_state=0).fit(X)
     assert recall(index, X, Q) >= 0.9
 
 

@@ -9,6 +9,8 @@ from numpy.testing import assert_array_equal
 from routes import DATA, NAMES, fitted
 
 from sklearn_jin import FlatNeighbors, HNSWNeighbors, ScalarQuantizer
+from sklearn_jin._simd import BLOCK
+from sklearn_jin.search import fastscan
 from sklearn_jin.search import index as module
 from sklearn_jin.search.index import (
     FLAT,
@@ -129,6 +131,24 @@ def test_a_damaged_pickle_is_refused(name):
         pickle.loads(pickle.dumps(index)).kneighbors(rows[:, :6])[1],
         index.kneighbors(rows[:, :6])[1],
     )
+
+
+@pytest.mark.parametrize("name", ["blocks", "lists-factors"])
+def test_codes_that_another_cpu_turned_answer_alike(name):
+    index, path = copy.copy(fitted(name)), ("route", "codes")[: 1 + (name != "blocks")]
+    sound, blocks = index.index_, index.index_
+    for part in path:
+        blocks = getattr(blocks, part)
+    queries, n = DATA["copies"], len(blocks.blocks) * BLOCK
+    wanted = index.kneighbors(queries)
+    for turn in (fastscan.turn_bytes, fastscan.turn_fours):
+        turned = turn(fastscan.compact_codes(blocks, n))
+        index.index_ = replaced(sound, (*path, "blocks"), turned)
+        twin = pickle.loads(pickle.dumps(index))
+        for found, part in zip(twin.kneighbors(queries), wanted):
+            assert_array_equal(found, part)
+        loaded = twin.index_.route if name == "blocks" else twin.index_.route.codes
+        assert_array_equal(loaded.blocks, blocks.blocks)
 
 
 @pytest.mark.parametrize(
