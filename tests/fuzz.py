@@ -254,17 +254,13 @@ def _representable(X, Q):
 
 def is_exact(index, own):
     """Whether the index promises to miss nothing."""
-    params = index.get_params()
-    scans = len(index._fit_X) <= params.get("exact_threshold", 0)
-    coded = getattr(index, "quantizer_", None) is not None
-    flat = isinstance(index, sklearn_jin.FlatNeighbors)
-    if flat or isinstance(index, sklearn_jin.KNNGraphTransformer):
-        if not coded and (scans or "recall" not in params or not own):
-            return True
-    elif scans and not coded:
+    params, coded = index.get_params(), getattr(index, "quantizer_", None) is not None
+    if len(index._fit_X) <= params.get("exact_threshold", 0) and not coded:
         return True
-    widest = params.get("ef_search", params.get("n_probes"))
-    complete = widest == EVERYTHING or flat
+    if isinstance(index, sklearn_jin.KNNGraphTransformer):
+        return not own
+    complete = params.get("ef_search", params.get("n_probes")) == EVERYTHING
+    complete |= isinstance(index, sklearn_jin.FlatNeighbors)
     return complete and (not coded or params.get("rerank") == EVERYTHING)
 
 

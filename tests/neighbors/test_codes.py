@@ -4,6 +4,7 @@ import pickle
 import warnings
 
 import coders
+import indexes
 import joblib
 import naive
 import numpy as np
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.jit
 ROUTES = {"flat": (FlatNeighbors, {}), "graph": (HNSWNeighbors, {"exact_threshold": 0})}
 METRICS = ["euclidean", "inner_product"]  # cosine is prepared as these are
 KEPT = [True, "float32", "float16", "int8", False]
+INDIRECT = ["route", "quantizer"]  # of parameters, those that are fixtures
 
 
 @pytest.fixture(params=ROUTES)
@@ -53,6 +55,19 @@ def blobs(n=2000, d=24):
     return X[50:], X[:50]
 
 
+def cases():
+    """Routes, quantizers and metrics: every two of them meet, or in full all three."""
+    for r, name in enumerate(ROUTES):
+        for i, c in enumerate(coders.classes()):
+            for j, metric in enumerate(METRICS):
+                if indexes.FULL or (r + i + j) % 2 == 0:
+                    case_id = f"{name}-{c.__name__}-{metric}"
+                    yield pytest.param(name, c, metric, id=case_id)
+
+
+coded = pytest.mark.parametrize("route, quantizer, metric", cases(), indirect=INDIRECT)
+
+
 def true_of(X, Q, ids, metric):
     return np.take_along_axis(naive.distances(X, Q, metric), ids, axis=1)
 
@@ -61,7 +76,7 @@ def true_of(X, Q, ids, metric):
 
 
 @pytest.mark.jit
-@pytest.mark.parametrize("metric", METRICS)
+@coded
 def test_most_neighbours_are_found_with_many_candidates(route, quantizer, metric):
     X, Q = blobs()
     index = route(quantizer, metric=metric, rerank=80)
@@ -122,7 +137,7 @@ def test_distances_are_as_exact_as_what_is_kept(route, kept, error, metric):
     assert (np.diff(distances) >= 0).all()
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@coded
 def test_without_rows_distances_are_estimates(route, quantizer, metric):
     X, Q = normal(60, 12), normal(9, 12, seed=1)
     index = route(quantizer, store_vectors=False, metric=metric)
