@@ -100,9 +100,12 @@ class Euclidean:
         """
         # A row of d numbers below 2**e is shorter than 2**(e + log2(d) / 2).
         room = TOP - self.exponent_ - ((self.d_ - 1).bit_length() + 1) // 2
-        if math.frexp(self._size(X))[1] <= room:
+        size = self._size(X)
+        if size == 0 or math.frexp(size)[1] <= room:
             return None
-        return np.maximum(np.frexp(self._sizes(X))[1] - room, 0)
+        sizes = self._sizes(X)
+        exponents = np.where(sizes > 0, np.frexp(sizes)[1], room)  # 0 is never far
+        return np.maximum(exponents - room, 0)
 
     def _columns(self, X, powers=None):
         """What is kept of ``X``, as arrays side by side: here one."""

@@ -295,6 +295,22 @@ def test_a_query_may_be_far_from_tiny_rows():
     assert_allclose(distances, 2e9, rtol=1e-5)
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan", "hellinger"])
+@pytest.mark.parametrize("others", [[], [[1e9]], [[3e-28]]])
+def test_the_origin_is_not_far_from_tiny_rows(metric, others):
+    X, Q = np.array([[0.0], [5e-27]]), np.array([[0.0], *others])
+    distances, ids = FlatNeighbors(n_neighbors=2, metric=metric).fit(X).kneighbors(Q)
+    assert_array_equal(ids[0], [0, 1])
+    expected = naive.nearest_distances(X, Q[:1], 2, metric)
+    assert_allclose(distances[:1], expected, 1e-5)
+
+
+@pytest.mark.filterwarnings("error")
+def test_queries_of_the_largest_numbers_raise_no_warning():
+    X, Q = normal(20, 8, 1e30), 8e37 * np.sign(normal(5, 8, seed=1))
+    assert_complete(*FlatNeighbors().fit(X).kneighbors(Q.astype(np.float32)), 20)
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("kept", ["int8", "float16", False])
 def test_what_is_kept_of_rows_is_at_finite_distances(kept):

@@ -272,7 +272,8 @@ class Neighbors(
             )
         small = getattr(X, "dtype", None) in _SMALL_TYPES
         dtype = np.float32 if small else [np.float64, np.float32]
-        return validate_data(self, X, reset=reset, order="C", dtype=dtype)
+        with np.errstate(over="ignore", invalid="ignore"):  # sums of huge numbers
+            return validate_data(self, X, reset=reset, order="C", dtype=dtype)
 
     def _is_plain(self, X):
         """Whether ``X`` is what scikit-learn's validation would return as it is.
