@@ -25,10 +25,7 @@ MUTATIONS = {
         ("<= NOISE * lengths", "< 0 * lengths"),
         ("powers[rows, None] + exponents", "powers[:1, None] + exponents"),
         ("out=rows[part, :d]", "out=rows[: len(X[part]), :d]"),
-        (
-            "np.maximum(np.frexp(self._sizes(X))[1] - room, 0)",
-            "np.frexp(self._sizes(X))[1] - room",
-        ),
+        ("return np.maximum(exponents - room, 0)", "return exponents - room"),
         ("-int(exponents[some].max())", "-int(exponents[some].min())"),
     ],
     "construction/prune.py": [

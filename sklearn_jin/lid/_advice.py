@@ -1,12 +1,12 @@
 """A report on how hard data are to search, and the index to begin with."""
 
 from dataclasses import dataclass, fields
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 from sklearn.utils.validation import check_array
 
-from sklearn_jin._compat import Interval, validate_params
+from sklearn_jin._compat import Integers, validate_params
 from sklearn_jin.construction.lid import (
     dimensions,
     first_ratios,
@@ -124,8 +124,8 @@ class Difficulty:
 @validate_params(
     {
         "X": ["array-like"],
-        "n_neighbors": [Interval(Integral, 3, None, closed="left")],
-        "n_samples": [Interval(Integral, 2, None, closed="left")],
+        "n_neighbors": [Integers(3)],
+        "n_samples": [Integers(2)],
         "random_state": ["random_state"],
         "index": [Neighbors, None],
     },

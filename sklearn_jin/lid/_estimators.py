@@ -1,12 +1,12 @@
 """Estimators of intrinsic dimension: around every row, and from two neighbours."""
 
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_jin._compat import Interval, StrOptions, _fit_context
+from sklearn_jin._compat import Integers, Interval, StrOptions, _fit_context
 from sklearn_jin.construction.lid import (
     dimensions,
     first_ratios,
@@ -109,11 +109,11 @@ class LocalIntrinsicDimensionality(BaseEstimator):
     """
 
     _parameter_constraints = {
-        "n_neighbors": [Interval(Integral, 3, None, closed="left")],
+        "n_neighbors": [Integers(3)],
         "index": [Neighbors, None],
         "unbiased": ["boolean"],
         "confidence": [Interval(Real, 0, 1, closed="neither")],
-        "n_jobs": [Integral, None],
+        "n_jobs": [Integers(), None],
     }
 
     def __init__(
@@ -325,7 +325,7 @@ class TwoNN(BaseEstimator):
         "method": [StrOptions({"mle", "fit"})],
         "index": [Neighbors, None],
         "confidence": [Interval(Real, 0, 1, closed="neither")],
-        "n_jobs": [Integral, None],
+        "n_jobs": [Integers(), None],
     }
 
     def __init__(

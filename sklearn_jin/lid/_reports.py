@@ -1,14 +1,13 @@
 """Hubness and relative contrast: how evenly, and how clearly, rows are neighbours."""
 
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 from scipy.spatial.distance import pdist
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array
 
-from sklearn_jin._compat import Interval, validate_params
+from sklearn_jin._compat import Integers, validate_params
 from sklearn_jin.lid._rows import (
     FLOATS,
     MOST_TIES,
@@ -51,7 +50,7 @@ class Hubness:
 
 
 @validate_params(
-    {"ids": ["array-like"], "n": [Interval(Integral, 1, None, closed="left"), None]},
+    {"ids": ["array-like"], "n": [Integers(1), None]},
     prefer_skip_nested_validation=True,
 )
 def k_occurrence(ids, n=None):
@@ -106,8 +105,8 @@ def k_occurrence(ids, n=None):
 @validate_params(
     {
         "neighbors": ["array-like", BaseEstimator],
-        "n": [Interval(Integral, 1, None, closed="left"), None],
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "n": [Integers(1), None],
+        "n_neighbors": [Integers(1)],
     },
     prefer_skip_nested_validation=True,
 )
@@ -170,7 +169,7 @@ def hubness(neighbors, n=None, *, n_neighbors=10):
 @validate_params(
     {
         "X": ["array-like"],
-        "n_samples": [Interval(Integral, 2, None, closed="left")],
+        "n_samples": [Integers(2)],
         "index": [Neighbors, None],
         "random_state": ["random_state"],
     },

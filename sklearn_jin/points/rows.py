@@ -32,13 +32,13 @@ class RowsL2(NamedTuple):
 class RowsL1(NamedTuple):
     """Rows whose score is the L1 distance."""
 
-    X: np.ndarray  # as in Raw
+    X: np.ndarray  # as in RowsL2
 
 
 class RowsLinf(NamedTuple):
     """Rows whose score is the largest difference of a coordinate."""
 
-    X: np.ndarray  # as in Raw
+    X: np.ndarray  # as in RowsL2
 
 
 class RowsIP(NamedTuple):
@@ -51,7 +51,7 @@ class RowsIP(NamedTuple):
     shortest: the answers are among the former, and so are the upper layers.
     """
 
-    X: np.ndarray  # as in Raw
+    X: np.ndarray  # as in RowsL2
 
 
 def scratch_rows(points, n):

@@ -7,7 +7,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils import check_random_state
 
-from sklearn_jin._compat import Interval, Options, StrOptions
+from sklearn_jin._compat import Integers, Interval, Options, StrOptions
 from sklearn_jin._memory import aligned_codes, frozen
 from sklearn_jin.quantizers._base import Quantizer
 
@@ -97,11 +97,11 @@ class ProductQuantizer(Quantizer):
     _parameter_constraints = {
         "n_subvectors": [
             StrOptions({"auto"}),
-            Interval(Integral, 1, None, closed="left"),
+            Integers(1),
         ],
         "n_bits": [Options(Integral, {4, 8})],
-        "max_train": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "n_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_train": [StrOptions({"auto"}), Integers(1)],
+        "n_iter": [Integers(1)],
         "random_state": ["random_state"],
     }
 
@@ -260,7 +260,7 @@ class OptimizedProductQuantizer(ProductQuantizer):
 
     _parameter_constraints = {
         **ProductQuantizer._parameter_constraints,
-        "n_rotations": [Interval(Integral, 0, None, closed="left")],
+        "n_rotations": [Integers(0)],
     }
 
     def _train(self, X, rows, n_centroids, rng, n_threads):
@@ -368,7 +368,7 @@ class AnisotropicQuantizer(ProductQuantizer):
     _parameter_constraints = {
         **ProductQuantizer._parameter_constraints,
         "threshold": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="neither")],
-        "n_updates": [Interval(Integral, 0, None, closed="left")],
+        "n_updates": [Integers(0)],
     }
 
     def _train(self, X, rows, n_centroids, rng, n_threads):

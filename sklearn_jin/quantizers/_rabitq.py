@@ -1,13 +1,12 @@
 """Codes of 1 to 8 bits a feature, with an unbiased estimate and a bound."""
 
 from dataclasses import dataclass, field
-from numbers import Integral
 
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_jin._compat import Interval
+from sklearn_jin._compat import Integers
 from sklearn_jin.quantizers._planes import (
     FLOAT,
     PlanesQuantizer,
@@ -94,7 +93,7 @@ class RaBitQ(PlanesQuantizer):
     random_state: object = field(default=None, kw_only=True)
 
     _parameter_constraints = {
-        "n_bits": [Interval(Integral, 1, 8, closed="both")],
+        "n_bits": [Integers(1, 8)],
         "random_state": ["random_state"],
     }
 

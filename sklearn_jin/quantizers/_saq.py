@@ -1,12 +1,12 @@
 """Codes whose bits go where the variance is: a float average of bits a feature."""
 
 from dataclasses import dataclass, field
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 from sklearn.utils import check_random_state
 
-from sklearn_jin._compat import Interval
+from sklearn_jin._compat import Integers, Interval
 from sklearn_jin.quantizers._base import blocks
 from sklearn_jin.quantizers._planes import (
     FLOAT,
@@ -112,7 +112,7 @@ class SAQ(PlanesQuantizer):
 
     _parameter_constraints = {
         "n_bits": [Interval(Real, 0, 8, closed="right")],
-        "n_rounds": [Interval(Integral, 0, None, closed="left")],
+        "n_rounds": [Integers(0)],
         "random_state": ["random_state"],
     }
 

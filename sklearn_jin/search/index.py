@@ -133,8 +133,9 @@ def candidates_wanted(index, k, rerank, most):
         return k, np.inf
     n = count(index.points)
     if rerank == "bound":
-        sure = 1.0 if proposes_bounds(index.route) else index.learned.overestimate
-        return min(max(k, most), n), sure
+        sure = proposes_bounds(index.route)
+        factor = 1.0 if sure else max(1.0, index.learned.overestimate)
+        return min(max(k, most), n), factor
     factor = index.learned.rerank if rerank is None else rerank
     return int(max(k, min(np.ceil(factor * k), most))), np.inf
 
