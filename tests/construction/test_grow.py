@@ -563,7 +563,7 @@ def grown_both_ways():
 
 
 @pytest.mark.jit
-@pytest.mark.parametrize("data, plan", grown_both_ways())
+@pytest.mark.parametrize("data, plan", [*grown_both_ways()])
 def test_parted_rows_are_found_as_well_as_inserted_ones(data, plan, whole_cells):
     X = data(20_000)
     metric = METRICS["euclidean"]().fit(X)

@@ -65,7 +65,9 @@ def cases():
                     yield pytest.param(name, c, metric, id=case_id)
 
 
-coded = pytest.mark.parametrize("route, quantizer, metric", cases(), indirect=INDIRECT)
+coded = pytest.mark.parametrize(
+    "route, quantizer, metric", [*cases()], indirect=INDIRECT
+)
 
 
 def true_of(X, Q, ids, metric):
