@@ -196,7 +196,7 @@ MUTATIONS = {
         ("places[copies.firsts[allowed]] = True", "places[allowed] = True"),
     ],
     "search/index.py": [
-        ("min(max(k, most), n), factor", "min(k, n), sure"),
+        ("min(max(k, most), n), factor", "min(k, n), factor"),
         (
             "int(max(k, min(np.ceil(factor * k), most)))",
             "int(min(np.ceil(factor * k), most))",
