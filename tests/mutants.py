@@ -22,7 +22,7 @@ import kernels
 from mutations import MUTATIONS
 
 ROOT = kernels.PACKAGE.parent
-PATIENCE = 240  # seconds: tests that a fault makes endless have caught it
+PATIENCE = 120  # seconds: tests that a fault makes endless have caught it
 CONTRACT = ["tests/test_contract.py", "tests/test_contract_radius.py"]
 MIRRORS = {  # where the tests of a file are not in the file of its name
     "points/codes.py": ["tests/points/test_bits.py"],
@@ -66,13 +66,13 @@ def copied(where):
 
 
 def run(where, tests, with_compiler):
-    """Names of tests that fail, at most three, or of what else went wrong."""
+    """The name of the first test that fails, or what else went wrong."""
     tests = [test for test in tests if (where / test).exists()]
     if not tests:
         return []
     env = {**os.environ, "PYTHONPATH": str(where), "PYTHONDONTWRITEBYTECODE": "1"}
     env["NUMBA_DISABLE_JIT"] = str(int(not with_compiler))
-    options = ["-q", "--maxfail=3", "-p", "no:cacheprovider", "--no-header"]
+    options = ["-q", "--maxfail=1", "-p", "no:cacheprovider", "--no-header"]
     try:
         told = subprocess.run(
             [sys.executable, "-m", "pytest", *options, *tests],
