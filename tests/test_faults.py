@@ -401,3 +401,26 @@ def test_the_widest_beam_of_a_graph_of_single_candidates_is_exact():
         metric="manhattan", search_list_size=1, exact_threshold=0, ef_search=400
     )
     assert_exact(index.set_params(random_state=0), X, Q, 5)
+
+
+@graphs
+def test_zeros_of_either_sign_are_equal(graph):
+    rng = np.random.default_rng(0)
+    X, Q = rng.standard_normal((1500, 16)), rng.standard_normal((50, 16))
+    X[rng.random(1500) < 0.8] *= 0.0
+    exact = naive.nearest_distances(X, Q, 10)
+    distances, _ = graph(random_state=0, exact_threshold=0).fit(X).kneighbors(Q, 10)
+    assert naive.recall(distances, exact) > 0.97
+
+
+def test_numbers_of_numpy_do_not_overflow():
+    X = normal(300, 4)
+    index = HNSWNeighbors(M=np.int8(100), exact_threshold=0, random_state=0).fit(X)
+    other = HNSWNeighbors(M=100, exact_threshold=0, random_state=0).fit(X)
+    assert_array_equal(index.kneighbors(X)[0], other.kneighbors(X)[0])
+
+
+def test_an_index_without_stored_rows_may_tell_the_dimension():
+    index = KNNGraphTransformer(random_state=0)
+    lid = sklearn_jin.LocalIntrinsicDimensionality(index=index).fit(normal(300, 4))
+    assert 2 < lid.dimension_ < 6

@@ -17,7 +17,7 @@ SEED = 0  # of the numbers that rows are hashed by: they decide nothing else
 def distinct(X):
     """First rows of every place, ascending, and the rank of each row's own.
 
-    Both are int32.  Rows are compared bit by bit, once their hashes are equal.
+    Both are int32.  Rows are compared number by number, once their hashes are equal.
     """
     hashes = _hashes(X)
     _, firsts, owners = np.unique(hashes, return_index=True, return_inverse=True)
@@ -36,7 +36,7 @@ def _hashes(X):
     numbers = 2 * numbers + 1
     hashes = np.empty(len(X), np.uint64)
     for lo in range(0, len(X), BLOCK):
-        words = X[lo : lo + BLOCK].view(np.uint32)
+        words = (X[lo : lo + BLOCK] + np.float32(0)).view(np.uint32)  # -0 is 0
         hashes[lo : lo + BLOCK] = np.einsum("ij,j->i", words, numbers, dtype=np.uint64)
     return hashes
 

@@ -8,4 +8,5 @@ def plan(n, M, ef_construction, alpha):
 
     ``alpha`` is for distances; graphs take its square.
     """
+    M = int(M)  # numbers of NumPy overflow
     return Plan(2 * M, fixed(ef_construction), (alpha**2,), layer_sizes(n, M), M)

@@ -8,4 +8,4 @@ def plan(n, M, ef_construction, alpha):
 
     ``alpha`` is for distances; graphs take its square.
     """
-    return flat(n, 2 * M, fixed(ef_construction), (alpha**2,))
+    return flat(n, 2 * int(M), fixed(ef_construction), (alpha**2,))

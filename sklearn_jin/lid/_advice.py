@@ -91,7 +91,7 @@ class Difficulty:
 
     @property
     def index(self):
-        """The recommended index, unfitted: a starting point, to be measured."""
+        """A new, unfitted estimator of the recommended index: keep it, and measure."""
         if self.settings is None:
             return FlatNeighbors()
         return HNSWNeighbors(**self.settings)
@@ -241,9 +241,10 @@ def _recommend(n, d, k, seen):
     m = max(known, default=0.0)
     settings, reasons = _exact(n) if n <= FEW_ROWS else _graph(n, d, k, m)
     if not known:
-        reasons.append(
+        told = 0 if settings is None else 1  # what follows from the dimension
+        reasons[:told] = [
             "The dimension cannot be told, for rows are too few or too many are equal."
-        )
+        ]
     advice = [] if settings is None else [ADVICE]
     return settings, (*reasons, *_remarks(seen), *advice)
 
@@ -287,7 +288,7 @@ def _remarks(seen):
             "nearer than other rows.  Any graph finds that hard, so compare it with a "
             "scan, and ask what the neighbours mean."
         )
-    if seen["skewness"] > HIGH_SKEWNESS:
+    if seen["skewness"] > HIGH_SKEWNESS and seen["duplicate_share"] < 1:
         yield (
             f"Some rows are neighbours of very many, and {seen['antihub_share']:.0%} "
             "of none: those are the ones that a graph misses.  Centring the data, or "

@@ -359,7 +359,7 @@ class Neighbors(
             from sklearn_jin.search.index import check, for_this_cpu
 
             index = settled(self.index_)
-            check(index)
+            check(index, self.n_samples_fit_)
             self.index_ = index._replace(route=for_this_cpu(index.route))
 
     def __getstate__(self):

@@ -130,6 +130,17 @@ def spaces(points):
 
 
 @singledispatch
+def ranges_of(part, n, d):
+    """Triples (array, least, most) of what a damaged pickle must not have changed.
+
+    ``part`` is a record over ``n`` points of ``d`` features, points or a route; within
+    these ranges no kernel reads beyond its arrays.  Triples that follow may rely on
+    those before them.  Never compiled.
+    """
+    return ()
+
+
+@singledispatch
 def insertion_order(points, order):
     """``order`` of insertion into a graph, as suits the points.  Never compiled."""
     return order

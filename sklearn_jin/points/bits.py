@@ -11,6 +11,7 @@ from sklearn_jin.points import (
     exact,
     new_scratch,
     prefetch,
+    ranges_of,
     score,
     set_query,
     subset,
@@ -37,6 +38,12 @@ def encode_queries_bits(points, queries):
     asked = np.zeros((len(queries), points.codes.shape[1]), np.uint8)
     asked[:, : packed.shape[1]] = packed
     return frozen(asked)
+
+
+@ranges_of.register(Bits)
+def ranges_of_bits(points, n, d):
+    yield np.array([len(points.center)]), d, d
+    yield np.array([8 * points.codes.shape[1]]), d, 2**31
 
 
 subset.register(Bits, subset_codes)

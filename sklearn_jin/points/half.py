@@ -9,7 +9,8 @@ from sklearn_jin._jit import kernel
 from sklearn_jin._memory import LINE, frozen
 from sklearn_jin._simd import bits_float, prefetch_lines
 from sklearn_jin.metrics import size_of
-from sklearn_jin.points import exact, prefetch, rows_of, subset
+from sklearn_jin.points import exact, prefetch, ranges_of, rows_of, subset
+from sklearn_jin.points.rows import ranges_of_rows
 
 LARGEST = 15  # numbers are brought below 2**15 by a power of two,
 LEAST = -126  # which is no smaller than that, for float32 to hold it
@@ -76,6 +77,7 @@ def subset_half(points, ids):
 
 
 for kind in (HalfL2, HalfIP):
+    ranges_of.register(kind, ranges_of_rows)
     prefetch.register(kind, prefetch_half)
     subset.register(kind, subset_half)
     rows_of.register(kind, rows_half)

@@ -29,6 +29,7 @@ from sklearn_jin.points import (
     lower_bound,
     new_scratch,
     prefetch,
+    ranges_of,
     score,
     score_many,
     set_query,
@@ -318,7 +319,35 @@ def exact_ip(points, queries, q, i):
     return exact_planes(points, queries, q, i) - 2.0
 
 
+def ranges_of_planes(points, n, d):
+    """The layout is that of its segments, which follow from it."""
+    yield np.array([points.layout.ndim, points.layout.shape[-1]]), 2, len(Plane._fields)
+    yield np.array([len(points.layout), points.layout.shape[1]]), 1, len(Plane._fields)
+    yield points.layout, 0, points.layout.size * max(points.codes.shape[1], d) * 64
+    sizes, bits = {}, {}
+    for plane in (Plane(*row) for row in points.layout.tolist()):
+        sizes[plane.segment] = plane.size
+        bits[plane.segment] = bits.get(plane.segment, 0) + plane.bits
+    yield np.array([*bits.values()]), 1, 8
+    layout = np.array(plane_layout([(sizes[s], bits[s]) for s in bits]), np.int64)
+    yield np.array([len(layout)]), len(points.layout), len(points.layout)
+    yield layout - points.layout, 0, 0
+    n_segments, D = len(bits), sum(sizes.values())
+    yield np.array([len(points.middles), len(points.scales)]), n_segments, n_segments
+    stride = points.codes.shape[1]
+    yield layout[:, 1] + 2 * layout[:, 2], 0, stride
+    yield np.array([len(points.factors)]), 3, 3
+    yield points.factors, -1, stride - FLOAT
+    yield points.factors[SCALES : SCALES + 1] + FLOAT * n_segments, 0, stride
+    yield np.array([len(points.center)]), d, d
+    for shape in (points.matrix.shape, points.signs.shape[1:], points.weights.shape):
+        yield np.array([shape[-1]]), D if shape[-1] else 0, D
+    turned = any(part.size for part in (points.matrix, points.signs))
+    yield np.array([D]), 1 if turned else d, 2**31 if turned else d
+
+
 for kind in (PlanesL2, PlanesIP):
+    ranges_of.register(kind, ranges_of_planes)
     fastscan_codes.register(kind, fastscan_codes_planes)
     fastscan_tables.register(kind, fastscan_tables_planes)
     subset.register(kind, subset_codes)

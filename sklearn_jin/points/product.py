@@ -21,6 +21,7 @@ from sklearn_jin.points import (
     fastscan_tables,
     new_scratch,
     prefetch,
+    ranges_of,
     score,
     set_query,
     subset,
@@ -182,7 +183,19 @@ def fill_ip(codebooks, starts, half, queries, q, scratch, v):
                 table[c] -= feature * places[c]
 
 
+def ranges_of_product(points, n, d):
+    m, sub_width, K = points.codebooks.shape
+    halves = isinstance(points, Product4L2 | Product4IP)
+    yield np.array([K]), 16 if halves else 256, 16 if halves else 256
+    yield np.array([m]), 1, points.codes.shape[1] * (1 + halves)
+    yield np.array([len(points.starts)]), m + 1, m + 1
+    yield points.starts[[0, -1]] - [0, d], 0, 0
+    yield np.diff(points.starts), 0, sub_width
+    yield np.array(points.rotation.shape), d if points.rotation.size else 0, d
+
+
 for kind in (Product8L2, Product4L2, Product8IP, Product4IP):
+    ranges_of.register(kind, ranges_of_product)
     encode_queries.register(kind, encode_queries_rotated)
     subset.register(kind, subset_codes)
     prefetch.register(kind, prefetch_codes)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_jin._memory import aligned, frozen
+from sklearn_jin._memory import aligned, frozen, padded_width
 from sklearn_jin._simd import LINE, dot, l1, largest, prefetch_lines, squared_l2
 from sklearn_jin.points import (
     exact,
@@ -12,6 +12,7 @@ from sklearn_jin.points import (
     new_scratch,
     pair_score,
     prefetch,
+    ranges_of,
     rows_of,
     score,
     set_query,
@@ -76,7 +77,13 @@ def subset_rows(points, ids):
     return points._replace(X=frozen(aligned(points.X[ids])))
 
 
+def ranges_of_rows(points, n, d):
+    width = padded_width(d)
+    yield np.array([points[0].shape[1]]), width, width
+
+
 for kind in (RowsL2, RowsL1, RowsLinf, RowsIP):
+    ranges_of.register(kind, ranges_of_rows)
     new_scratch.register(kind, scratch_rows)
     set_query.register(kind, set_query_rows)
     prefetch.register(kind, prefetch_rows)

@@ -18,6 +18,7 @@ from sklearn_jin.points import (
     fastscan_tables,
     new_scratch,
     prefetch,
+    ranges_of,
     score,
     set_query,
     subset,
@@ -54,7 +55,15 @@ def encode_queries_features(points, queries):
     return frozen(np.ascontiguousarray(queries[:, : int(points.grid[2])]))
 
 
+def ranges_of_scalar(points, n, d):
+    yield np.array([len(points.grid)]), 3, 3
+    yield points.grid[2:], d, d
+    per = 1 + isinstance(points, Scalar4)  # features of a byte
+    yield np.array([points.codes.shape[1] * per]), d, 2**31
+
+
 for kind in (Scalar8, Scalar4):
+    ranges_of.register(kind, ranges_of_scalar)
     encode_queries.register(kind, encode_queries_features)
     subset.register(kind, subset_codes)
     prefetch.register(kind, prefetch_codes)

@@ -36,17 +36,17 @@ copies_of.register(Branches, copies_of_layers)
 
 
 @ranges_of.register(Branches)
-def ranges_of_branches(route, n):
+def ranges_of_branches(route, n, d):
     yield route.neighbors, -1, n - 1
     yield np.array([len(route.neighbors)]), n, n
     yield np.array([len(route.entry)]), 1, 1
     yield route.entry, 0, n - 1
-    yield from ranges_of(route.copies, n)
+    yield from ranges_of(route.copies, n, d)
     for branch, bridges in (
         (route.first, route.first_bridges),
         (route.second, route.second_bridges),
     ):
-        yield from ranges_of_upper(branch, n)
+        yield from ranges_of_upper(branch, n, d)
         yield np.array([len(bridges)]), len(branch.members), len(branch.members)
 
 

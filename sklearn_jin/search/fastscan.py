@@ -168,11 +168,12 @@ def codes_of_blocks(route):
 
 
 @ranges_of.register(Blocks)
-def ranges_of_blocks(route, n):
+def ranges_of_blocks(route, n, d):
     n_blocks = -(-n // BLOCK)
     sizes = [len(route.blocks), route.factors.shape[1], len(route.adds)]
     yield np.array(sizes[:1]), n_blocks, n_blocks
     yield np.array([size for size in sizes[1:] if size]), n_blocks, n_blocks
+    yield from ranges_of(route.points, 0, d)
 
 
 @propose.register(Blocks)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_jin._memory import frozen
-from sklearn_jin.points import count
+from sklearn_jin.points import count, ranges_of
 
 
 class Learned(NamedTuple):
@@ -106,16 +106,6 @@ def for_this_cpu(route):
     return route
 
 
-@singledispatch
-def ranges_of(route, n):
-    """Triples (array, least, most) of all ids of a route over ``n`` points.
-
-    A pickle that was damaged must not make a kernel read beyond its arrays.  Triples
-    that follow may rely on those before them.
-    """
-    return ()
-
-
 def allowed_ids(allowed, n):
     """Ids that are ``allowed``, int32, of ``n``; None allows all."""
     if allowed is None:
@@ -156,18 +146,25 @@ def usage(index):
     return {"points": points, "codes": n_bytes(codes) + inside, "index": rest}
 
 
-def check(index):
-    """Raise ValueError if an id of ``index`` lies beyond its points."""
-    n = count(index.points)
-    width = index.points[0].shape[1] if index.points[0].ndim == 2 else 0
-    sound = n > 0 and width > 0
-    sound &= index.codes is None or count(index.codes) == n
-    ranges = ranges_of(index.route, n) if sound else ()
-    if not sound or any(map(_is_beyond, ranges)):  # which end with the first that is
+def check(index, n=None):
+    """Raise ValueError if a kernel may read beyond the arrays of an index.
+
+    It is to have ``n`` points, or None for as many as it has.
+    """
+    if any(map(_is_beyond, _ranges(index, n))):  # which ends with the first that is
         raise ValueError(
             "the index is damaged: it holds ids beyond its rows, or arrays of other "
             "lengths than they had; fit it again"
         )
+
+
+def _ranges(index, n):
+    n = max(1, count(index.points)) if n is None else n
+    d = index.metric.width_
+    for points in filter(None, (index.points, index.codes)):
+        yield np.array([count(points)]), n, n
+        yield from ranges_of(points, n, d)
+    yield from ranges_of(index.route, n, d)
 
 
 def _is_beyond(ids):

@@ -97,19 +97,20 @@ def copies_of_layers(route):
 
 
 @ranges_of.register(Layers)
-def ranges_of_layers(route, n):
+def ranges_of_layers(route, n, d):
     yield route.neighbors, -1, n - 1
     yield np.array([len(route.neighbors)]), n, n
-    yield from ranges_of_upper(route, n)
-    yield from ranges_of(route.copies, n)
+    yield from ranges_of_upper(route, n, d)
+    yield from ranges_of(route.copies, n, d)
 
 
-def ranges_of_upper(layers, n):
+def ranges_of_upper(layers, n, d):
     """As :func:`ranges_of`, of all but the lowest of the ``layers``."""
     n_ranks, sizes = len(layers.members), np.diff(layers.starts)
     yield np.array([n_ranks]), 1, n
     yield layers.members, 0, n - 1
     yield np.array([count(layers.landmarks)]), n_ranks, n_ranks
+    yield from ranges_of(layers.landmarks, n_ranks, d)
     yield np.array([len(layers.starts)]), 1, n_ranks + 1
     yield layers.starts[[0, -1]] - [0, len(layers.upper)], 0, 0
     yield sizes, 1, n_ranks
@@ -119,14 +120,14 @@ def ranges_of_upper(layers, n):
 
 
 @ranges_of.register(NeighborGraph)
-def ranges_of_neighbor_graph(route, n):
+def ranges_of_neighbor_graph(route, n, d):
     yield route.neighbors, -1, n - 1
     yield route.order, 0, n - 1
     yield np.array([len(route.neighbors), len(route.order)]), n, n
 
 
 @ranges_of.register(Copies)
-def ranges_of_copies(copies, n):
+def ranges_of_copies(copies, n, d):
     for part in copies:
         yield np.array([len(part)]), n if len(copies.firsts) else 0, n
     yield copies.firsts, 0, n - 1

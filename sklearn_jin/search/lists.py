@@ -149,7 +149,7 @@ def codes_of_lists(route):
 
 
 @ranges_of.register(Lists)
-def ranges_of_lists(route, n):
+def ranges_of_lists(route, n, d):
     n_lists, n_slots = len(route.starts) - 1, len(route.ids)
     yield route.ids, 0, n - 1
     yield np.array([n_lists]), 1, n_slots
@@ -159,10 +159,13 @@ def ranges_of_lists(route, n):
     yield route.groups, 0, len(route.middles) - 1
     per_list = count(route.cells), len(route.radii), len(route.scales)
     yield np.array([*per_list, len(route.groups)]), n_lists, n_lists
+    yield from ranges_of(route.cells, n_lists, d)
+    yield np.array([route.middles.shape[1]]), d, d
     if isinstance(route.codes, Blocks):
-        yield from ranges_of(route.codes, n_slots)
+        yield from ranges_of(route.codes, n_slots, d)
     elif route.codes:
         yield np.array([count(route.codes)]), n_slots, n_slots
+        yield from ranges_of(route.codes, n_slots, d)
     yield route.levels.shape - np.array([2, n_lists]), 0, 0
     for some, size in (
         (route.adds, n_slots),

@@ -55,10 +55,7 @@ def changed(array, place, value):
 def ids_of(index):
     """The arrays of a route that are ids, or tell where some are."""
     for path, array in arrays(index.route, ("route",)):
-        own = not {"codes", "points"} & {
-            *path[:-1]
-        }  # of what codes are nothing is told
-        if own and array.dtype in (np.int32, np.int64) and array.size:
+        if array.dtype in (np.int32, np.int64) and array.size:
             yield path, array
 
 
@@ -126,7 +123,10 @@ def test_a_damaged_pickle_is_refused(name):
     for index.index_ in damaged:
         with pytest.raises(ValueError, match="the index is damaged"):
             pickle.loads(pickle.dumps(index))
-    index.index_ = sound
+    index.index_, index.n_samples_fit_ = sound, len(rows) + 1
+    with pytest.raises(ValueError, match="the index is damaged"):
+        pickle.loads(pickle.dumps(index))
+    index.n_samples_fit_ = len(rows)
     assert_array_equal(
         pickle.loads(pickle.dumps(index)).kneighbors(rows[:, :6])[1],
         index.kneighbors(rows[:, :6])[1],
