@@ -22,6 +22,7 @@ from sklearn_jin.neighbors._dual import (
 from sklearn_jin.neighbors._flat import FlatNeighbors, FlatTransformer
 from sklearn_jin.neighbors._hnsw import HNSWNeighbors, HNSWTransformer
 from sklearn_jin.neighbors._ivf import IVFNeighbors, IVFTransformer
+from sklearn_jin.neighbors._ivfpca import IVFPCANeighbors, IVFPCATransformer
 from sklearn_jin.neighbors._ivfpq import IVFPQNeighbors, IVFPQTransformer
 from sklearn_jin.neighbors._knn_graph import KNNGraphTransformer
 from sklearn_jin.neighbors._nsw import NSWNeighbors, NSWTransformer
@@ -50,6 +51,8 @@ __all__ = [
     "HNSWNeighbors",
     "HNSWTransformer",
     "IVFNeighbors",
+    "IVFPCANeighbors",
+    "IVFPCATransformer",
     "IVFPQNeighbors",
     "IVFPQTransformer",
     "IVFTransformer",

@@ -34,7 +34,7 @@ EVERYTHING = 10**9  # candidates a neighbour, so that no row is left out
 
 ROUTES = [
     *("Flat", "HNSW", "NSW", "Vamana", "SNG", "DualBranchHNSW"),
-    *("IVF", "IVFPQ", "ScaNN", "KNNGraph"),
+    *("IVF", "IVFPCA", "IVFPQ", "ScaNN", "KNNGraph"),
 ]
 QUANTIZERS = [
     *(
@@ -151,7 +151,7 @@ def estimator(rng, metric, quantizers, kept):
     known, exact = c().get_params(), rng.random() < 0.5
     squared = METRICS[metric].space in ("l2", "ip")
     if metric not in c._parameter_constraints["metric"][0].options or (
-        not squared and route in ("IVFPQ", "ScaNN")
+        not squared and route in ("IVFPCA", "IVFPQ", "ScaNN")
     ):
         params["metric"] = metric = "euclidean"
         squared = True

@@ -35,7 +35,7 @@ CODED = ["euclidean", "cosine", "inner_product"]  # and others are prepared alik
 # Where kernels are plain Python one graph and one partition show the kernels of all.
 REPEATED = {
     *(f"{name}Neighbors" for name in ("Vamana", "NSW", "SNG", "DualBranchHNSW")),
-    *("IVFPQNeighbors", "ScaNNNeighbors"),
+    *("IVFPCANeighbors", "IVFPQNeighbors", "ScaNNNeighbors"),
 }
 
 

@@ -22,10 +22,14 @@ import kernels
 from mutations import MUTATIONS
 
 ROOT = kernels.PACKAGE.parent
-PATIENCE = 120  # seconds: tests that a fault makes endless have caught it
+PATIENCE = 300  # seconds: tests that a fault makes endless have caught it
 CONTRACT = ["tests/test_contract.py", "tests/test_contract_radius.py"]
 MIRRORS = {  # where the tests of a file are not in the file of its name
     "points/codes.py": ["tests/points/test_bits.py"],
+    "points/scalar.py": [
+        "tests/points/test_scalar.py",
+        "tests/search/test_fastscan.py",
+    ],
     "neighbors/_base.py": ["tests/test_contract_inputs.py", *CONTRACT],
     "neighbors/_graph.py": ["tests/neighbors/test_graphs.py"],
     "neighbors/_partition.py": ["tests/neighbors/test_partitions.py"],

@@ -34,7 +34,6 @@ MUTATIONS = {
         ("ids[j], row[other]", "ids[j], row[0]"),
         ("row[kept:] = -1", "row[kept + 1 :] = -1"),
         (" and ids[i, j] != nodes[i]:", ":"),
-        ("for j in range(places(n)):", "for j in range(n):"),
     ],
     "construction/link.py": [
         ("if targets[j] not in ids[:n]:", "if True:"),
@@ -60,13 +59,12 @@ MUTATIONS = {
         ("some = slice(lo, lo + BLOCK)", "some = slice(0, BLOCK)"),
     ],
     "search/shortlist.py": [
-        ("if key > bound:", "if key >= bound:"),
         ("np.uint64(edge) << THIRTY_TWO) - ONE", "np.uint64(edge) << THIRTY_TWO)"),
         ("(top + 1) <<", "top <<"),
         ("lo, hi, at = 0, n - 1, room - 1", "lo, hi, at = 0, n - 1, room - 2"),
         ("left += key <= bound", "left += key < bound"),
         ("keep[keep.all(axis=1), -1] = False", "pass"),
-        ("bounds[q] = keys[q, room - 1]\n    count", "count"),
+        ("bounds[q] = min(bounds[q], keys[q, room - 1])\n    count", "count"),
     ],
     "search/rerank.py": [
         (
@@ -132,7 +130,6 @@ MUTATIONS = {
         ("low + 16 * step * np.arange", "low + 15 * step * np.arange"),
     ],
     "points/rotation.py": [
-        ("first = 0 if r % 2 == 0 else D - t", "first = 0"),
         ("a + b, a - b", "a + b, b - a"),
         ("part = slice(lo, lo + PART)", "part = slice(0, PART)"),
     ],
@@ -259,7 +256,7 @@ MUTATIONS = {
             'return self.n_neighbors - (self.mode == "connectivity")',
             "return self.n_neighbors",
         ),
-        ("check(index)\n", "pass\n"),
+        ("check(index, self.n_samples_fit_)\n", "pass\n"),
     ],
     "neighbors/_graph.py": [
         (

@@ -10,6 +10,7 @@ from sklearn_jin import (
     FlatNeighbors,
     HNSWNeighbors,
     IVFNeighbors,
+    IVFPCANeighbors,
     IVFPQNeighbors,
     KNNGraphTransformer,
     RaBitQ,
@@ -36,6 +37,7 @@ ROUTES = {
     "lists-factors": IVFNeighbors(quantizer=RaBitQ(4), **LISTS),
     "lists-sums": IVFPQNeighbors(**LISTS),
     "lists-spill": ScaNNNeighbors(spill=True, **LISTS),
+    "reduced": IVFPCANeighbors(n_components=4, **LISTS),
     "neighbor-graph": KNNGraphTransformer(**GRAPH),
 }
 SLOW = ("landmarks", "branches", "lists-sums", "lists-spill") if PLAIN else ()

@@ -19,7 +19,7 @@ REPEATS = 5
 WIDTHS = 10, 14, 20, 28, 40, 56, 80, 112, 160, 224, 320
 PROBES = 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192
 GRAPHS = "HNSW", "NSW", "Vamana", "SNG", "DualBranchHNSW"
-PARTITIONS = "IVF", "IVFPQ", "ScaNN"
+PARTITIONS = "IVF", "IVFPCA", "IVFPQ", "ScaNN"
 SWEEPS = {
     **{f"{graph}Neighbors": ("ef_search", WIDTHS) for graph in GRAPHS},
     **{f"{lists}Neighbors": ("n_probes", PROBES) for lists in PARTITIONS},

@@ -11,6 +11,7 @@ from sklearn_jin.construction.partition import Division, build_lists
 from sklearn_jin.points import count
 from sklearn_jin.search.index import Learned
 from sklearn_jin.search.lists import Lists, Probe, candidates
+from sklearn_jin.search.reduced import Reduced
 from sklearn_jin.search.trial import hold, overestimate, share_found
 
 NEAR = 10  # neighbours by which codes are judged,
@@ -32,9 +33,11 @@ class Coded(NamedTuple):
     """Lists, and what was learned of their codes."""
 
     quantizer: object  # fitted; None where rows themselves are scanned
-    lists: Lists
+    lists: Lists | Reduced
+    sizes: np.ndarray  # (n_lists,) int64, rows of every list
     learned: Learned
-    held: float  # share of the neighbours of some rows that are among the candidates
+    held: float = 1.0  # share of some rows' neighbours that are among the candidates
+    codes: tuple | None = None  # of all rows, if candidates are scored by them
 
 
 def choose_lists(coding, quantizers, rng):
@@ -57,11 +60,12 @@ def code_lists(coding, quantizer, rng):
     lists = build_lists(
         coding.points, coding.division, coding.n_threads, rng, quantizer, coding.n_train
     )
+    sizes = np.diff(lists.starts)
     if quantizer is None:
-        return Coded(None, lists, Learned(), 1.0)
+        return Coded(None, lists, sizes, Learned())
     factor = candidates_per_neighbor(quantizer.n_bytes_, coding.metric)
     far, held = _judge(coding, lists, factor, rng)
-    return Coded(quantizer, lists, Learned(factor, far), held)
+    return Coded(quantizer, lists, sizes, Learned(factor, far), held)
 
 
 def _judge(coding, lists, factor, rng):

@@ -102,7 +102,7 @@ def build_lists(points, division, n_threads, rng, quantizer=None, n_train=None):
         frozen(division.starts),
         frozen(division.ids),
         radii=frozen(_radii(points, division, gaps)),
-        growth=frozen(_growth(points, cells, rng)),
+        growth=frozen(lists_growth(points, cells, rng)),
         codes=(),
         scales=frozen(np.ones(len(centers), np.float32)),
         adds=_none(),
@@ -173,7 +173,7 @@ def _scales(division, gaps):
     return np.where(scales > 0, scales, 1).astype(np.float32)
 
 
-def _growth(points, cells, rng):
+def lists_growth(points, cells, rng):
     """Within what share of its first mean is the score of how many lists.
 
     Entry ``p - 1`` is the limit within which ``p`` lists are on the average.

@@ -20,9 +20,6 @@ from sklearn_jin.neighbors._shell import Reranked, shell
 from sklearn_jin.quantizers._product import AnisotropicQuantizer, ProductQuantizer
 from sklearn_jin.quantizers._rabitq import RaBitQ
 
-LISTS = 2.0  # times the root of the rows are the lists, by default
-PROBES = 1.5  # times the root of the lists are probed, by default,
-LEAST_PROBES = 32  # and no fewer
 WIDEST_RERANK = 32  # candidates a neighbour of a search that a bound ends, at most
 
 
@@ -44,6 +41,9 @@ class PartitionNeighbors(Reranked, Neighbors):
         "exact_threshold": [Integers(0)],
     }
 
+    _lists_by_root = 2.0  # times the root of the rows are the lists, by default,
+    _probes_by_root = 1.5  # times the root of the lists are probed,
+    _least_probes = 32  # and no fewer
     _spill = None  # weight of SOAR's second assignment, or None for one list a row
 
     def _index(self, metric, points, progress):
@@ -56,41 +56,37 @@ class PartitionNeighbors(Reranked, Neighbors):
         if self.n_samples_fit_ <= self.exact_threshold:
             with progress(0):
                 return Index(metric, points, None, FLAT, Learned())
-        coded = self._route(metric, points, quantizer, progress)
+        self.n_lists_ = min(self.n_samples_fit_, self._count_lists())
+        with progress(2) as step:
+            coded = self._lists(metric, points, quantizer, step)
+            step()
         self.quantizer_ = coded.quantizer
-        self.list_sizes_ = np.diff(coded.lists.starts)
+        self.list_sizes_ = coded.sizes
         share = self.list_sizes_ / self.list_sizes_.sum()
         self.imbalance_ = float(self.n_lists_ * np.square(share).sum())
         kept, decoder = keep_rows(self, metric, points, coded)
         learned = coded.learned._replace(decoder=decoder)
-        return Index(metric, kept, None, coded.lists, learned)
+        return Index(metric, kept, coded.codes, coded.lists, learned)
 
-    def _route(self, metric, points, quantizer, progress):
-        """Lists on the codes that are asked for, or chosen."""
+    def _lists(self, metric, points, quantizer, step):
+        """Lists on the codes that are asked for, or chosen; ``step`` is called once."""
         from sklearn_jin.construction import lists_of_codes
         from sklearn_jin.construction.partition import CODED, partition_rows
 
         rng, n_threads = check_random_state(self.random_state), self._threads()
-        self.n_lists_ = min(self.n_samples_fit_, self._count_lists())
         n_train = None if self.max_train == "auto" else self.max_train
         X = points.X[:, : metric.width_]
-        with progress(2) as step:
-            division = partition_rows(
-                X, self.n_lists_, rng, n_threads, n_train, self._spill
-            )
-            step()
-            coding = lists_of_codes.Coding(
-                metric, points, division, CODED if n_train is None else n_train,
-                n_threads,
-            )  # fmt: skip
-            if quantizer == "auto":
-                quantizers = self._tried(metric)
-                coded = lists_of_codes.choose_lists(coding, quantizers, rng)
-            else:
-                own = None if quantizer is None else clone(quantizer)
-                coded = lists_of_codes.code_lists(coding, own, rng)
-            step()
-        return coded
+        division = partition_rows(
+            X, self.n_lists_, rng, n_threads, n_train, self._spill
+        )
+        step()
+        coding = lists_of_codes.Coding(
+            metric, points, division, CODED if n_train is None else n_train, n_threads
+        )
+        if quantizer == "auto":
+            return lists_of_codes.choose_lists(coding, self._tried(metric), rng)
+        own = None if quantizer is None else clone(quantizer)
+        return lists_of_codes.code_lists(coding, own, rng)
 
     def _wanted(self, metric):
         """The quantizer of residuals, "auto", or None for the rows themselves."""
@@ -115,7 +111,7 @@ class PartitionNeighbors(Reranked, Neighbors):
     def _count_lists(self):
         if self.n_lists != "auto":
             return int(self.n_lists)
-        return max(1, round(LISTS * self.n_samples_fit_**0.5))
+        return max(1, round(self._lists_by_root * self.n_samples_fit_**0.5))
 
     def _search(self, k):
         from sklearn_jin.search.index import Search
@@ -132,8 +128,8 @@ class PartitionNeighbors(Reranked, Neighbors):
 
     def _check_probes(self):
         if self.n_probes is None:
-            wanted = int(np.ceil(PROBES * self.n_lists_**0.5))
-            return min(self.n_lists_, max(LEAST_PROBES, wanted))
+            wanted = int(np.ceil(self._probes_by_root * self.n_lists_**0.5))
+            return min(self.n_lists_, max(self._least_probes, wanted))
         if not isinstance(self.n_probes, Integral) or self.n_probes < 1:
             raise ValueError(
                 f"n_probes={self.n_probes!r} must be None or an integer from 1 on"

@@ -229,28 +229,48 @@ def drop_repeated(ids, n):
                 met[ids[q, j] >> 6] = 0
 
 
-def route(lists, queries, probe, weights=None):
-    """Lists (n_queries, width) that queries probe, nearest first, and their scores.
+class Reach(NamedTuple):
+    """How far from a query the lists may be that it probes."""
 
-    Places without a list hold -1 and an infinite score.  ``weights`` are those of
-    the cells, see :func:`weigh`.
-    """
-    n_lists = len(lists.starts) - 1
+    width: int  # lists of a query, at most
+    limit: float  # times the ``first_mean`` of its scores, at most; or infinite
+    room: int  # lists that must be known to tell
+
+
+def reach_of(growth, probe, n_lists):
+    """The :class:`Reach` of a search that has ``n_probes`` and may be ``adaptive``."""
     adaptive = probe.adaptive and probe.n_probes < n_lists
     width = min(n_lists, probe.n_probes * (WIDEST if adaptive else 1))
-    limit = limit_of(lists.growth, probe.n_probes) if adaptive else np.inf
-    room = max(width, min(n_lists, FIRST))
-    cells, scores = nearest_cells(lists.cells, queries, room, limit, weights)
-    if adaptive:
+    limit = limit_of(growth, probe.n_probes) if adaptive else np.inf
+    return Reach(width, limit, max(width, min(n_lists, FIRST)))
+
+
+def within(reach, cells, scores):
+    """Of ``cells`` (n_queries, room), nearest first, those that are within ``reach``.
+
+    Places without a list hold -1 and an infinite score.
+    """
+    width = reach.width
+    if reach.limit < np.inf:
         means = first_mean(scores)[:, None]
         cells, scores = cells[:, :width], scores[:, :width]
         with np.errstate(over="ignore"):  # an infinite limit ends nothing
-            beyond = scores > limit * means
+            beyond = scores > reach.limit * means
         beyond[:, 0] = False
         width = max(1, int((~beyond).sum(axis=1).max()))
         scores = np.where(beyond, np.float32(np.inf), scores)
         cells = np.where(beyond, np.int32(-1), cells)
     return cells[:, :width], scores[:, :width]
+
+
+def route(lists, queries, probe, weights=None):
+    """Lists (n_queries, width) that queries probe, nearest first, and their scores.
+
+    ``weights`` are those of the cells, see :func:`weigh`.
+    """
+    reach = reach_of(lists.growth, probe, len(lists.starts) - 1)
+    found = nearest_cells(lists.cells, queries, reach.room, reach.limit, weights)
+    return within(reach, *found)
 
 
 def plan_turns(lists, queries, probed, bases, margin=1.0):

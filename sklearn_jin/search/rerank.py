@@ -3,7 +3,15 @@
 import numpy as np
 
 from sklearn_jin._jit import kernel, loop
-from sklearn_jin.points import exact, new_scratch, prefetch, score, set_query
+from sklearn_jin.points import (
+    exact,
+    new_scratch,
+    prefetch,
+    score,
+    score_many,
+    set_query,
+)
+from sklearn_jin.search.keys import NO_KEY, key_of, split_keys
 
 
 @loop
@@ -50,6 +58,36 @@ def estimate(points, queries, ids, scores):
         set_query(points, scratch, 0, queries, q)
         for j in range(ids.shape[1]):
             scores[q, j] = score(points, scratch, 0, ids[q, j])
+
+
+def sift(codes, queries, ids):
+    """The candidates ``ids`` (n, m), -1s last, in the order of estimates by ``codes``.
+
+    Returns ids and estimates, as a route does.
+    """
+    keys = np.empty(ids.shape, np.uint64)
+    score_candidates(codes, queries, ids, keys)
+    keys.sort(axis=1)
+    return split_keys(keys)
+
+
+@kernel
+def score_candidates(codes, queries, ids, keys):
+    """Fill ``keys`` with those of the points ``ids``, of which -1s come last."""
+    scratch, scores = new_scratch(codes, 1), np.empty(ids.shape[1], np.float32)
+    for q in range(len(ids)):
+        if q + 1 < len(ids):  # soon enough, as in ``refine``
+            for j in range(ids.shape[1]):
+                if ids[q + 1, j] >= 0:
+                    prefetch(codes, ids[q + 1, j])
+        n = 0
+        while n < ids.shape[1] and ids[q, n] >= 0:
+            n += 1
+        set_query(codes, scratch, 0, queries, q)
+        score_many(codes, scratch, 0, ids[q], 0, n, scores)
+        for j in range(n):
+            keys[q, j] = key_of(scores[j], ids[q, j])
+        keys[q, n:] = NO_KEY
 
 
 @loop

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_jin._jit import kernel, loop, piece
-from sklearn_jin._simd import insert
-from sklearn_jin.search.keys import NO_KEY, ONE, THIRTY_TWO
+from sklearn_jin._simd import insert, lowest
+from sklearn_jin.search.keys import NO_KEY, ONE, THIRTY_TWO, key_of
 
 SORTED = 5, 64  # rooms for which it is quicker to keep all that is offered in order
 SPARE = 4  # times the room: so much is appended before a list is cut
@@ -78,6 +78,47 @@ def push(found, n, lists, q):
     filled[q], marks[q, WITHIN] = size, within
 
 
+@piece
+def append_good(good, scores, row, ids, start, keys, filled, bounds, q):
+    """Append the points ``ids[start + j]`` of which bit ``j`` of ``good`` is set.
+
+    Their scores are ``scores[row, j]``.  Nothing else is done, so a list is to be
+    ``cut`` before fewer than 32 places are left.
+    """
+    size, bound = filled[q], bounds[q]
+    while good != 0:
+        j = lowest(good)
+        good &= good - np.uint32(1)
+        keys[q, size] = key_of(max(scores[row, j], np.float32(0)), ids[start + j])
+        size += keys[q, size] <= bound
+    filled[q] = size
+
+
+@loop
+def cut(keys, filled, bounds, q):
+    """Leave of a list little more than its room, by a bound that is found by halving.
+
+    How many keys are below a number is counted by vectors: 0.1 us for a list of 100,
+    of which a selection takes 0.4.
+    """
+    room, n = keys.shape[1] // SPARE, filled[q]
+    low, high = keys[q, 0], keys[q, 0]
+    for j in range(n):
+        low, high = min(low, keys[q, j]), max(high, keys[q, j])
+    left = n
+    while left > room + room // 4 and low < high:
+        middle = low + ((high - low) >> ONE)
+        count = 0
+        for j in range(n):
+            count += keys[q, j] <= middle
+        if count < room:
+            low = middle + ONE
+        else:
+            high, left = middle, count
+    bounds[q] = min(bounds[q], high)
+    filled[q] = drop(keys, q, n, high)
+
+
 @loop
 def tighten_bound(room, bounds, marks, bins, q):
     """Lower the bound of query ``q`` to the last bin that is needed."""
@@ -117,7 +158,7 @@ def push_sorted(keys, filled, bounds, q, key):
     last = min(filled[q], room - 1)
     insert(keys.reshape(-1), q * keys.shape[1], last, key)
     filled[q] = min(filled[q] + 1, room)
-    bounds[q] = keys[q, room - 1]
+    bounds[q] = min(bounds[q], keys[q, room - 1])
 
 
 @loop
@@ -129,7 +170,7 @@ def shorten(keys, bounds, marks, bins, q):
         if 2 * n <= keys.shape[1]:
             return n
     select_smallest(keys, q, n, room)
-    bounds[q] = keys[q, room - 1]
+    bounds[q] = min(bounds[q], keys[q, room - 1])
     count_bins(keys, bounds, marks, bins, q)
     return room
 

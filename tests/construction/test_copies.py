@@ -21,7 +21,9 @@ def test_first_rows_and_owners_are_those_of_a_naive_search(n, seed):
     assert_array_equal(X[firsts[owners]], X)
 
 
-def test_rows_whose_hashes_collide_are_told_apart(monkeypatch):
+@pytest.mark.parametrize("block", [4, 1000])
+def test_rows_whose_hashes_collide_are_told_apart(monkeypatch, block):
+    monkeypatch.setattr(copies, "BLOCK", block)
     X = np.repeat(np.arange(5, dtype=np.float32), 2)[:, None]
     monkeypatch.setattr(copies, "_hashes", lambda X: np.zeros(len(X), np.uint64))
     firsts, owners = copies.distinct(X)

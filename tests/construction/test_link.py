@@ -264,6 +264,14 @@ def test_an_orphan_is_joined_where_it_leads_to():
     assert_array_equal(graph[2], [3, 4])
 
 
+def test_another_orphan_is_joined_where_it_leads_to_by_the_same_nodes():
+    graph = np.full((6, 2), -1, np.int32)
+    graph[[0, 1, 2, 4, 5], 0] = [1, 2, 3, 2, 2]
+    link.connect(graph, 0)
+    assert_array_equal(graph[2], [3, 4])
+    assert_array_equal(graph[3], [5, -1])
+
+
 def test_a_node_that_leads_nowhere_is_joined_to_any():
     graph = np.full((3, 1), -1, np.int32)
     assert link.connect(graph, 1) == 0

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from sklearn_jin._jit import kernel
-from sklearn_jin.search.keys import NO_KEY
+from sklearn_jin.search.keys import NO_KEY, key_of
 from sklearn_jin.search.shortlist import (
     SPARE,
+    cut,
     others,
     push,
     push_sorted,
@@ -88,3 +89,24 @@ def test_others_are_all_but_the_own_or_the_last():
     ids = np.array([[3, 1, 2], [1, 3, 2], [1, 2, 3], [7, -1, -1]])
     keep = others(ids, np.array([3, 3, 9, 7]))
     assert_array_equal(ids[keep].reshape(4, 2), [[1, 2], [1, 2], [1, 2], [-1, -1]])
+
+
+@pytest.mark.parametrize("n", [21, 40, 64])
+@pytest.mark.parametrize("kind", ["distinct", "ties"])
+def test_a_cut_leaves_little_more_than_the_room(n, kind):
+    rng, room = np.random.default_rng(n), 16
+    scores = rng.random(n).astype(np.float32)
+    if kind == "ties":
+        scores = np.round(scores, 1)
+    lists = shortlists(2, room)
+    every = [key_of(score, i) for i, score in enumerate(scores)]
+    keys = np.array(every, np.uint64)
+    lists.keys[1, :n], lists.filled[1] = keys, n
+    cut(lists.keys, lists.filled, lists.bounds, 1)
+    left = lists.filled[1]
+    assert room <= left <= room + room // 4
+    assert_array_equal(np.sort(lists.keys[1, :left]), np.sort(keys)[:left])
+    beyond = np.sort(keys)[left:]
+    assert lists.keys[1, :left].max() <= lists.bounds[1]
+    assert not len(beyond) or lists.bounds[1] < beyond[0]
+    assert lists.filled[0] == 0 and lists.bounds[0] == NO_KEY

@@ -1,0 +1,169 @@
+"""Rows turned to the directions in which they differ most, and divided into cells."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils.extmath import randomized_svd
+
+from sklearn_jin._jit import kernel
+from sklearn_jin._memory import aligned, aligned_empty, frozen, padded_width
+from sklearn_jin._simd.products import FOUR, PANEL, ROWS
+from sklearn_jin._threads import run
+from sklearn_jin.construction.kmeans import sample
+from sklearn_jin.construction.partition import lists_growth, partition_rows
+from sklearn_jin.metrics import squares
+from sklearn_jin.points.rows import RowsIP, RowsL2
+from sklearn_jin.search.reduced import MIDDLE, TOP, Basis, Reduced, panels_of, reduce
+from sklearn_jin.search.scan import blas
+
+LEARNED = 4096  # rows that directions are learned from, or
+PER_FEATURE = 4  # as many times the features
+ROUNDS = 3  # of subspace iteration
+HELD = 0.95  # share of the variance that directions are to hold by default,
+LEAST = 64  # which are no fewer,
+STEP = 16  # a multiple of this,
+MOST = 256  # and no more, or else all
+LISTED = 48  # rows that a centre is learned from, at most
+PART = 4096  # rows that are turned at a time
+LISTS_PER_TASK = 4
+
+
+def principal(X, n_components, rng, from_origin=False):
+    """Mean (d,) of some rows of ``X``, and directions (d, n_components) of the rest.
+
+    The mean is 0 where rows differ ``from_origin``, as inner products see them.
+    ``"auto"`` takes as many directions as hold ``HELD`` of the variance.
+
+    The directions span the first principal components, turned at random so that all
+    of them differ as much, which is what bytes of one scale hold best.
+    """
+    d = X.shape[1]
+    some = sample(X, max(LEARNED, PER_FEATURE * d), rng)
+    some = some[np.isfinite(some).all(axis=1)]  # where nobody checked
+    some = some if len(some) else np.zeros((1, d), np.float32)
+    mean = np.zeros(d, np.float32) if from_origin else some.mean(axis=0)
+    gaps = some - mean
+    U = np.eye(d, dtype=np.float32)
+    most = min(d, MOST if n_components == "auto" else n_components)
+    if most < d or n_components == "auto":
+        spread = gaps.T @ gaps
+        U, values, _ = randomized_svd(spread, most, n_iter=ROUNDS, random_state=rng)
+        if n_components == "auto":
+            held = np.cumsum(values) >= HELD * np.trace(spread)
+            most = int(held.argmax()) + 1 if held[-1] else d
+            most = min(d, max(LEAST, -(-most // STEP) * STEP))
+            U = U[:, :most] if most <= U.shape[1] else np.eye(d, dtype=np.float32)
+    n_components = U.shape[1]
+    turn, _ = np.linalg.qr(rng.standard_normal((n_components, n_components)))
+    return mean, (U @ turn).astype(np.float32)
+
+
+class Plan(NamedTuple):
+    """What lists are wanted."""
+
+    n_lists: int
+    n_components: int | str  # or "auto"
+    n_train: int | None = None  # rows that centres are learned from; None for as many
+
+
+def reduce_rows(points, d, plan, rng, n_threads):
+    """The record :class:`Reduced` of ``points``, rows of ``d`` features; list sizes.
+
+    Nothing depends on the number of threads.
+    """
+    X, is_ip = points.X[:, :d], isinstance(points, RowsIP)
+    with blas().limit(limits=1, user_api="blas"):  # the threads are ours
+        mean, directions = principal(X, plan.n_components, rng, is_ip)
+    n_components = directions.shape[1]
+    start = np.zeros(-(-n_components // PANEL) * PANEL, np.float32)
+    start[:n_components] = mean @ directions
+    basis = Basis(panels_of(directions), frozen(start))
+    Z, rest = _turned(basis, X, mean, n_threads)
+    Z = Z[:, :n_components]
+    if is_ip or n_components == d:
+        rest[:] = 0
+    n_train = LISTED * plan.n_lists if plan.n_train is None else plan.n_train
+    division = partition_rows(Z, plan.n_lists, rng, n_threads, n_train)
+    centers, c2 = division.centers, squares(division.centers).astype(np.float32)
+    growth = np.empty(0)
+    if not is_ip:
+        growth = lists_growth(_rows(Z), _rows(centers), rng)
+    blocks, adds, scales, ids, starts = _packed(division, Z, n_threads)
+    some = ids >= 0
+    adds.ravel()[some] = 0 if is_ip else adds.ravel()[some] + rest[ids[some]]
+    middles = np.zeros((0 if is_ip else len(c2), blocks.shape[1] // ROWS), np.float32)
+    middles[:, :n_components] = centers[: len(middles)]
+    lists = Reduced(
+        basis, panels_of(centers.T), frozen(np.ones_like(c2) if is_ip else c2),
+        *map(frozen, (starts, aligned(blocks), adds, middles, scales, ids, growth)),
+    )  # fmt: skip
+    return lists, np.diff(division.starts)
+
+
+def _rows(Z):
+    """Reduced rows as points, whose score is the squared L2 distance."""
+    X = aligned_empty(len(Z), padded_width(Z.shape[1]))
+    X[:, : Z.shape[1]], X[:, Z.shape[1] :] = Z, 0
+    return RowsL2(frozen(X))
+
+
+def _turned(basis, X, mean, n_threads):
+    """Reduced rows of ``X``, and the squares of what they lack."""
+    Z = np.empty((len(X), len(basis.start)), np.float32)
+    rest = np.empty(len(X), np.float32)
+
+    def task(lo, hi):
+        Z[lo:hi] = reduce(basis, X[lo:hi])
+        lost = squares(X[lo:hi] - mean) - squares(Z[lo:hi])
+        rest[lo:hi] = np.maximum(lost, 0)
+
+    run(task, len(X), PART, n_threads)
+    return Z, rest
+
+
+def _packed(division, Z, n_threads):
+    """The blocks of all lists, and what else is known of their rows."""
+    sizes = np.diff(division.starts)
+    starts = np.concatenate([[0], np.cumsum(-(-sizes // ROWS))])
+    n_blocks, s = int(starts[-1]), -(-Z.shape[1] // FOUR) * FOUR
+    blocks = np.full((n_blocks, s * ROWS), MIDDLE, np.uint8)
+    adds = np.full((n_blocks, ROWS), np.inf, np.float32)
+    ids = np.full(n_blocks * ROWS, -1, np.int32)
+    scales = np.ones(len(sizes), np.float32)
+
+    def task(lo, hi):
+        pack(division, Z, lo, hi, starts, blocks, adds.ravel(), ids, scales)
+
+    run(task, len(sizes), LISTS_PER_TASK, n_threads)
+    return blocks, adds, scales, ids, starts
+
+
+@kernel
+def pack(division, Z, first, last, starts, blocks, adds, ids, scales):
+    """Fill the blocks of some lists, and ``adds`` with ``|r|^2 - 2 <r, r - r'>``.
+
+    With ``r'`` what the bytes stand for the product lacks ``-2 <z - c, r - r'>``, and a
+    query for which that matters is near the row: there ``z - c`` is ``r``.
+    """
+    d = Z.shape[1]
+    for cell in range(first, last):
+        center, largest = division.centers[cell], np.float32(0)
+        for slot in range(division.starts[cell], division.starts[cell + 1]):
+            row = Z[division.ids[slot]]
+            for j in range(d):
+                if abs(row[j] - center[j]) > largest:  # nor is a NaN
+                    largest = abs(row[j] - center[j])
+        scale = largest / np.float32(TOP) if largest > 0 else np.float32(1)
+        scales[cell], per = scale, np.float32(1) / scale
+        for slot in range(division.starts[cell], division.starts[cell + 1]):
+            i, row = slot - division.starts[cell], Z[division.ids[slot]]
+            b, place = starts[cell] + i // ROWS, i % ROWS
+            add = np.float32(0)
+            for j in range(d):
+                gap = row[j] - center[j]
+                level = np.floor(gap * per + np.float32(0.5))
+                at = (j // FOUR) * (FOUR * ROWS) + place * FOUR + j % FOUR
+                blocks[b, at] = np.int32(level) + MIDDLE
+                add += gap * (2 * level * scale - gap)
+            adds[b * ROWS + place] = add if add < np.inf else np.float32(np.inf)
+            ids[b * ROWS + place] = division.ids[slot]
