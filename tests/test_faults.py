@@ -5,6 +5,7 @@ import pickle
 import random
 import threading
 import time
+from fractions import Fraction
 
 import indexes
 import naive
@@ -413,11 +414,29 @@ def test_zeros_of_either_sign_are_equal(graph):
     assert naive.recall(distances, exact) > 0.97
 
 
-def test_numbers_of_numpy_do_not_overflow():
+@graphs
+def test_numbers_of_numpy_do_not_overflow(graph):
     X = normal(300, 4)
-    index = HNSWNeighbors(M=np.int8(100), exact_threshold=0, random_state=0).fit(X)
-    other = HNSWNeighbors(M=100, exact_threshold=0, random_state=0).fit(X)
-    assert_array_equal(index.kneighbors(X)[0], other.kneighbors(X)[0])
+    name = "M" if "M" in graph().get_params() else "max_degree"
+    answers = [
+        graph(**{name: number}, exact_threshold=0, random_state=0).fit(X).kneighbors()
+        for number in (100, np.int8(100))
+    ]
+    for found, wanted in zip(*answers):
+        assert_array_equal(found, wanted)
+
+
+def test_neighbors_of_a_graph_may_be_a_small_number_of_numpy():
+    X = normal(300, 4)
+    graph = sklearn_jin.FlatTransformer(n_neighbors=np.uint8(255)).fit(X).transform(X)
+    assert graph.nnz == 300 * 256
+
+
+@pytest.mark.parametrize("radius", [10**30, Fraction(100, 3)])
+def test_a_radius_may_be_any_number(radius):
+    X = normal(30, 2)
+    ids = FlatNeighbors().fit(X).radius_neighbors(X, radius, return_distance=False)
+    assert all(len(row) == 30 for row in ids)
 
 
 def test_an_index_without_stored_rows_may_tell_the_dimension():

@@ -16,7 +16,7 @@ LEAST, MOST = 16, 128  # degree that is taken
 
 def plan(n, max_degree, search_list_size, alpha):
     """One pass of the rule; ``alpha`` is for distances, graphs take its square."""
-    return flat(n, max_degree, fixed(search_list_size), (alpha**2,))
+    return flat(n, int(max_degree), fixed(search_list_size), (alpha**2,))
 
 
 def reference_degree(points, search_list_size, rng, n_threads):

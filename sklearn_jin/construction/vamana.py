@@ -8,4 +8,4 @@ def plan(n, max_degree, search_list_size, alpha):
 
     ``alpha`` is for distances, as in the paper; graphs take its square.
     """
-    return flat(n, max_degree, ever_kept(search_list_size), (1.0, alpha**2))
+    return flat(n, int(max_degree), ever_kept(search_list_size), (1.0, alpha**2))

@@ -189,7 +189,7 @@ class Neighbors(
             raise ValueError("return_distance must be True if sort_results is True.")
         twin = self._twin()
         radius = twin.radius if radius is None else radius
-        if not isinstance(radius, Real) or np.isnan(radius):
+        if not isinstance(radius, Real) or radius != radius:  # which a NaN does
             raise ValueError(
                 f"radius={radius!r} must be a number: the largest distance allowed"
             )
@@ -403,7 +403,7 @@ class NeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         check_is_fitted(self)
         twin = self._twin()
-        k = twin.n_neighbors + (twin.mode == "distance")
+        k = int(twin.n_neighbors) + (twin.mode == "distance")
         return twin._graph(*twin.kneighbors(X, k))
 
     def fit_transform(self, X, y=None):
@@ -433,7 +433,7 @@ class NeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def _own_neighbors(self):
         """Neighbours of a fitted row in the graph, besides itself."""
-        return self.n_neighbors - (self.mode == "connectivity")
+        return int(self.n_neighbors) - (self.mode == "connectivity")
 
     def _graph(self, distances, ids):
         """CSR whose rows keep their order, of the type that scikit-learn is set to."""

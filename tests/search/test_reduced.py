@@ -107,7 +107,7 @@ def test_an_adaptive_search_probes_as_many_lists_on_the_average():
     reduced = reduce(lists.basis, padded(X))
     cells, bases = nearest_lists(lists, reduced, Probe(12, True, 10))
     assert 10 < (cells >= 0).sum(axis=1).mean() < 14
-    assert (np.diff(bases)[cells[:, 1:] >= 0] >= 0).all()
+    assert (bases[:, 1:] >= bases[:, :-1]).all()
     narrow = (cells >= 0).sum(axis=1)
     assert narrow.min() < 10 and narrow.max() > 14  # and so some are easy
 
