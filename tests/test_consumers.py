@@ -276,7 +276,7 @@ def in_steps(index):
     route = index.index_.route
     if type(index).__name__ == "KNNGraphTransformer":
         return False
-    return hasattr(route, "neighbors") or hasattr(route, "cells")
+    return hasattr(route, "neighbors") or hasattr(route, "starts")
 
 
 def test_callbacks_change_nothing(shell, iris):

@@ -33,7 +33,7 @@ def test_the_first_codes_that_hold_recall_are_taken(monkeypatch, enough):
     def code(coding, quantizer, rng):
         tried.append(quantizer)
         held = HELD if len(tried) >= enough else HELD - 0.01
-        return module.Coded(quantizer, None, None, held)
+        return module.Coded(quantizer, None, None, None, held)
 
     monkeypatch.setattr(module, "code_lists", code)
     coded = module.choose_lists(None, quantizers, seeded())
