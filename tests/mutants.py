@@ -30,7 +30,12 @@ MIRRORS = {  # where the tests of a file are not in the file of its name
         "tests/points/test_scalar.py",
         "tests/search/test_fastscan.py",
     ],
-    "neighbors/_base.py": ["tests/test_contract_inputs.py", *CONTRACT],
+    "neighbors/_base.py": [
+        "tests/test_contract_inputs.py",
+        "tests/search/test_index.py",
+        *CONTRACT,
+        "tests/test_common.py",
+    ],
     "neighbors/_graph.py": ["tests/neighbors/test_graphs.py"],
     "neighbors/_partition.py": ["tests/neighbors/test_partitions.py"],
     "neighbors/_codes.py": ["tests/neighbors/test_codes.py"],

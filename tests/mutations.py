@@ -253,8 +253,8 @@ MUTATIONS = {
         ('and not hasattr(self, "feature_names_in_")', ""),
         ("gaps = finish(scores, rows)", "gaps = finish(scores)"),
         (
-            'return self.n_neighbors - (self.mode == "connectivity")',
-            "return self.n_neighbors",
+            'return int(self.n_neighbors) - (self.mode == "connectivity")',
+            "return int(self.n_neighbors)",
         ),
         ("check(index, self.n_samples_fit_)\n", "pass\n"),
     ],
@@ -276,7 +276,7 @@ MUTATIONS = {
     "neighbors/_partition.py": [
         ("min(self.n_samples_fit_, self._count_lists())", "self._count_lists()"),
         ("own = None if quantizer is None else clone(quantizer)", "own = quantizer"),
-        ("return min(int(self.n_probes), self.n_lists_)", "return int(self.n_probes)"),
+        (" or self.n_probes < 1:", ":"),
         ("self.n_lists_ * np.square(share)", "np.square(share)"),
     ],
     "neighbors/_codes.py": [

@@ -128,6 +128,21 @@ def own_answer(index, X):
     return [part.tobytes() for part in clone(index).fit(X).kneighbors(ASKED)]
 
 
+@refits
+def test_a_fit_between_two_steps_of_a_query_changes_nothing(unfitted, monkeypatch):
+    index = clone(unfitted).fit(OLD)
+    right = [part.tobytes() for part in index.kneighbors(ASKED)]
+    prepare = type(index)._prepare
+
+    def prepare_and_fit(self, X):
+        prepared = prepare(self, X)
+        index.fit(NEW)
+        return prepared
+
+    monkeypatch.setattr(type(index), "_prepare", prepare_and_fit)
+    assert [part.tobytes() for part in index.kneighbors(ASKED)] == right
+
+
 @pytest.mark.jit
 @refits
 def test_an_answer_belongs_to_one_fit(unfitted):

@@ -12,7 +12,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
-from sklearn_jin import FlatNeighbors, HNSWNeighbors, ScalarQuantizer
+from sklearn_jin import FlatNeighbors, HNSWNeighbors, ScalarQuantizer, metrics
 from sklearn_jin.metrics import METRICS, effective_metric
 
 # Rows are kept as float32: the difference of two is known to 2**-24 of their
@@ -232,6 +232,14 @@ def test_prepared_rows_are_padded_and_cannot_be_written(name):
     assert rows.dtype == np.float32 and rows.shape[1] % 4 == 0
     assert not rows.flags.writeable
     assert_array_equal(rows[:, 5:], 0)
+
+
+def test_rows_are_prepared_alike_in_blocks(name, monkeypatch):
+    X = indexes.rows(11, 5, 0, name)
+    metric = METRICS[name]().fit(X)
+    at_once = metric.rows(X)
+    monkeypatch.setattr(metrics, "BLOCK", 4)
+    assert_array_equal(metric.rows(X), at_once)
 
 
 def test_preparing_leaves_the_data_alone(name):

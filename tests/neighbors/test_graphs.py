@@ -12,13 +12,15 @@ from sklearn_jin import (
     HNSWNeighbors,
     LocalIntrinsicDimensionality,
     NSWNeighbors,
+    ScalarQuantizer,
     SNGNeighbors,
     VamanaNeighbors,
 )
 from sklearn_jin.construction import sng
 from sklearn_jin.metrics import Euclidean, Manhattan
 from sklearn_jin.neighbors._graph import MANY_ROWS, GraphNeighbors
-from sklearn_jin.search.counters import counting
+from sklearn_jin.search.counters import WORK, counting
+from sklearn_jin.search.index import FLAT as SCAN
 
 CLASSES = [
     c
@@ -152,6 +154,32 @@ def test_rows_find_their_own_neighbours(c, build):
     assert naive.recall(distances, exact) >= 0.98
     assert not (ids == np.arange(1500)[:, None]).any()
     assert_allclose(distances, np.linalg.norm(X[:, None] - X[ids], axis=2), rtol=1e-5)
+
+
+@pytest.mark.parametrize("n, is_flat", [(30, True), (31, False)])
+@graph_class
+def test_as_many_rows_as_the_threshold_have_no_graph(c, n, is_flat):
+    index = graph(c, exact_threshold=30).fit(indexes.rows(n))
+    assert (index.index_.route == SCAN) == is_flat
+
+
+@pytest.mark.jit
+@graph_class
+def test_a_beam_is_no_narrower_than_what_is_asked_for(c):
+    """Else a query would be short of neighbours, and all rows be scanned for it."""
+    X = indexes.rows(1500)
+    index = graph(c, ef_search=1).fit(X)
+    with counting() as work:
+        index.kneighbors(X[:20], 10)
+    assert work[WORK.index("scores")] < 20 * len(X) / 2
+
+
+@pytest.mark.parametrize("c", FLAT)
+def test_landmarks_are_kept_as_the_codes_are(c, X):
+    index = graph(c, quantizer=ScalarQuantizer(8)).fit(X).index_
+    landmarks, members = index.route.landmarks, index.route.members
+    assert type(landmarks) is type(index.codes)
+    assert_array_equal(landmarks.codes, index.codes.codes[members])
 
 
 # Faults of the reference system

@@ -94,6 +94,13 @@ def test_numbers_beyond_the_fitted_ones_are_cut(n_bits, range):
         assert np.abs(back).max() <= np.abs(X).max() * (1 + 1e-5)
 
 
+@pytest.mark.parametrize("range", RANGES)
+@pytest.mark.parametrize("n_bits", [4, 6, 8])
+def test_constants_are_kept_as_they_are(n_bits, range):
+    X = np.full((9, 4), 7, np.float32)
+    assert_allclose(decoded(ScalarQuantizer(n_bits, range=range).fit(X), X), X)
+
+
 @pytest.mark.parametrize("n_bits", [0, 5, 16, "8"])
 def test_other_numbers_of_bits_are_refused(n_bits):
     with pytest.raises(ValueError, match=f"'n_bits' parameter.*{n_bits}"):

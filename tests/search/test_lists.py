@@ -17,6 +17,7 @@ from sklearn_jin import (
 )
 from sklearn_jin.search import cells
 from sklearn_jin.search import lists as module
+from sklearn_jin.search.index import propose
 
 SCORES = {  # of prepared rows, by the kind of points
     "l2": "sqeuclidean",
@@ -316,6 +317,37 @@ def test_candidates_are_of_the_lists_probed(X, Q):
     of_row[index.index_.route.ids] = probed.labels_of(index)
     for row, lists in zip(ids, probed.lists_of(index, Q)):
         assert {*row[row >= 0]} == {*np.flatnonzero(np.isin(of_row, list(lists)))}
+
+
+def test_a_bound_is_that_of_the_list_which_holds_the_row(Q):
+    X = indexes.rows(90, 12)
+    index = listed(IVFNeighbors, X, quantizer=RaBitQ(4), n_lists=9)
+    Q, route = indexes.rows(5, 12, seed=1), index.index_.route
+    ids, estimates = probed.proposed(index, Q)
+    probe = module.Probe(index.n_lists_, False, len(route.ids), True)
+    some, bounds = module.candidates(
+        route, index.index_.points, probed.asked(index, Q), probe
+    )
+    slot, cell = np.argsort(route.ids), probed.labels_of(index)
+    far = np.sqrt(score_all(index, Q, probed.centers_of(index)))
+    for q in range(len(Q)):
+        estimate = np.empty(len(X))
+        estimate[ids[q]] = estimates[q]
+        expected = estimate - route.errors[slot] * far[q, cell[slot]]
+        assert_allclose(bounds[q], expected[some[q]], rtol=1e-4, atol=1e-4)
+
+
+def test_rows_of_two_lists_take_two_places_among_the_candidates():
+    X, Q = indexes.rows(200, 8), indexes.rows(9, 8, seed=1)
+    index = listed(WAYS["spill"], X, n_lists=9, n_probes=9, rerank=1)
+    found = []
+
+    def use(part, estimates, ids):
+        found.extend(len({*row[row >= 0]}) for row in ids)
+
+    queries, search = probed.asked(index, Q), index._search(10)
+    propose(index.index_.route, index.index_, queries, search, use)
+    assert len(found) == len(Q) and min(found) >= 10
 
 
 @pytest.mark.jit
