@@ -36,6 +36,7 @@ MIRRORS = {  # where the tests of a file are not in the file of its name
         *CONTRACT,
         "tests/test_common.py",
     ],
+    "search/probing.py": ["tests/search/test_lists.py"],
     "neighbors/_graph.py": ["tests/neighbors/test_graphs.py"],
     "neighbors/_partition.py": ["tests/neighbors/test_partitions.py"],
     "neighbors/_codes.py": ["tests/neighbors/test_codes.py"],

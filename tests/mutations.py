@@ -224,9 +224,7 @@ MUTATIONS = {
             'cells = np.searchsorted(lists.starts, slots, side="left") - 1',
         ),
         ("met[ids[q, j] >> 6] = 0", "pass"),
-        ("beyond[:, 0] = False", "pass"),
         ("np.sqrt(bases) - radii, 0", "np.sqrt(bases), 0"),
-        ("own[at] = bases[q, rank]", "own[at] = bases[q, 0]"),
         (
             "offsets=turns.offsets - 2 * units, units=units",
             "offsets=turns.offsets - units, units=units",
@@ -236,7 +234,11 @@ MUTATIONS = {
             "if turns.lows[t] > score_of(bounds[q]):",
             "if turns.lows[t] < score_of(bounds[q]):",
         ),
-        ("len(route.growth) > search.effort", "False"),
+    ],
+    "search/probing.py": [
+        ("beyond[:, 0] = False", "pass"),
+        ("own[at] = bases[q, rank]", "own[at] = bases[q, 0]"),
+        ("len(growth) > search.effort", "False"),
     ],
     "construction/codes.py": [
         ("trial.scores[:, : NEAR + 1]", "trial.scores[:, :NEAR]"),

@@ -4,7 +4,8 @@ import numpy as np
 import scored
 
 from sklearn_jin.search import lists as module
-from sklearn_jin.search.lists import Probe, candidates
+from sklearn_jin.search.lists import candidates
+from sklearn_jin.search.probing import Probe
 
 
 def asked(index, Q):

@@ -15,6 +15,7 @@ FLOORS = [
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 TOP = len(FLOORS)  # __init__, __main__ and what is built on fitted estimators
 FILES = sorted(PACKAGE.rglob("*.py"))
+LONGEST = 450  # lines of a file
 
 
 def part(path):
@@ -45,3 +46,8 @@ def test_imports_only_go_down(path):
 
 def test_every_floor_is_there():
     assert FLOOR.keys() <= {part(path) for path in FILES}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_is_short_enough_to_be_read(path):
+    assert len(path.read_text().splitlines()) <= LONGEST

@@ -32,10 +32,7 @@ from sklearn_jin.points.rows import RowsIP
 from sklearn_jin.search import counters
 from sklearn_jin.search.cells import (
     FEW,
-    FIRST,
     RANKED,
-    first_mean,
-    limit_of,
     nearest_cells,
     weigh,
 )
@@ -55,14 +52,18 @@ from sklearn_jin.search.index import (
     ranges_of,
 )
 from sklearn_jin.search.keys import key_of, score_of, split_keys
+from sklearn_jin.search.probing import (
+    Probe,
+    adapts,
+    queries_per_task,
+    reach_of,
+    visits,
+    within,
+)
 from sklearn_jin.search.scan import blas
 from sklearn_jin.search.shortlist import SPARE, push, shortlists, top_k
 
-QUERIES_PER_TASK = 512  # at most: with half as many lists are shared less, 5 % slower
-FEWEST_PER_TASK = 32  # unless queries are so few that lists are hardly shared
 MEMORY = 2**27  # bytes of the shortlists of a task, at most, if it is not one query
-WIDEST = 2  # an adaptive search may probe as many times the lists of a fixed one
-ROUNDS = 2, 8  # ranks that begin a round: nearer lists are scanned before all others
 BEYOND = 8  # candidates beyond those wanted of a scan of the rows: float32 rounds
 STEP = 64  # rows whose scores are asked for at once
 ADD_LEVELS = 32767  # of the rows' ``add``
@@ -86,16 +87,6 @@ class Lists(NamedTuple):
     middles: np.ndarray  # (n_groups, d) float32, taken from queries
 
 
-class Probe(NamedTuple):
-    """How a search in lists goes about it."""
-
-    n_probes: int  # lists of a query, or its mean where the search is adaptive
-    adaptive: bool
-    room: int  # candidates that are passed on
-    bound: bool  # whether they are sorted by the lower bounds of their scores
-    margin: float = 1.0  # no list that is passed over may come nearer than bound / it
-
-
 @propose.register(Lists)
 def propose_by_lists(route, index, queries, search, use):
     """Scan the lists of the nearest centres, a batch of queries at a time."""
@@ -108,7 +99,7 @@ def propose_by_lists(route, index, queries, search, use):
         ids, estimates = candidates(route, index.points, some, probe, weights)
         use(np.arange(lo, hi), estimates, ids)
 
-    chunk = min(QUERIES_PER_TASK, max(FEWEST_PER_TASK, -(-n // search.n_threads)))
+    chunk = queries_per_task(n, search.n_threads)
     chunk = max(1, min(chunk, MEMORY // (8 * SPARE * probe.room)))
     if weights is None:
         run(task, n, chunk, search.n_threads)
@@ -120,16 +111,15 @@ def propose_by_lists(route, index, queries, search, use):
 def _probe(route, index, search):
     """What a search asks of lists.
 
-    Few cells tell little of how scores grow, and a search of all lists is to miss
-    nothing: neither adapts.  A row may be in two lists, so twice the room is needed.
+    A row may be in two lists, so twice the room is needed.
     """
     n, overestimate = count(index.points), index.learned.overestimate
     room = min(search.room + (0 if route.codes else BEYOND), n)
     copies = -(-len(route.ids) // n)
-    adaptive = search.adaptive and len(route.growth) > search.effort
     # Bounds are estimates, which may be off by as much as was learned.
     margin = max(1.0, overestimate) if np.isfinite(overestimate) else 1.0
     bound = search.bound and proposes_bounds(route)
+    adaptive = adapts(route.growth, search)
     return Probe(search.effort, adaptive, room * copies, bound, margin)
 
 
@@ -229,40 +219,6 @@ def drop_repeated(ids, n):
                 met[ids[q, j] >> 6] = 0
 
 
-class Reach(NamedTuple):
-    """How far from a query the lists may be that it probes."""
-
-    width: int  # lists of a query, at most
-    limit: float  # times the ``first_mean`` of its scores, at most; or infinite
-    room: int  # lists that must be known to tell
-
-
-def reach_of(growth, probe, n_lists):
-    """The :class:`Reach` of a search that has ``n_probes`` and may be ``adaptive``."""
-    adaptive = probe.adaptive and probe.n_probes < n_lists
-    width = min(n_lists, probe.n_probes * (WIDEST if adaptive else 1))
-    limit = limit_of(growth, probe.n_probes) if adaptive else np.inf
-    return Reach(width, limit, max(width, min(n_lists, FIRST)))
-
-
-def within(reach, cells, scores):
-    """Of ``cells`` (n_queries, room), nearest first, those that are within ``reach``.
-
-    Places without a list hold -1 and an infinite score.
-    """
-    width = reach.width
-    if reach.limit < np.inf:
-        means = first_mean(scores)[:, None]
-        cells, scores = cells[:, :width], scores[:, :width]
-        with np.errstate(over="ignore"):  # an infinite limit ends nothing
-            beyond = scores > reach.limit * means
-        beyond[:, 0] = False
-        width = max(1, int((~beyond).sum(axis=1).max()))
-        scores = np.where(beyond, np.float32(np.inf), scores)
-        cells = np.where(beyond, np.int32(-1), cells)
-    return cells[:, :width], scores[:, :width]
-
-
 def route(lists, queries, probe, weights=None):
     """Lists (n_queries, width) that queries probe, nearest first, and their scores.
 
@@ -274,49 +230,13 @@ def route(lists, queries, probe, weights=None):
 
 
 def plan_turns(lists, queries, probed, bases, margin=1.0):
-    """Turns of the queries with the lists that they probe.
-
-    By round and list: so those that probe a list share a pass over it, and bounds
-    are low before most lists are scanned.
-    """
-    n = int(np.count_nonzero(probed >= 0))
-    cells, query = np.empty((2, n), np.int32)
-    own = np.empty(n, np.float32)
-    order_turns(probed, bases, len(lists.starts) - 1, cells, query, own)
+    """Turns of the queries with the lists that they probe."""
+    cells, query, own = visits(probed, bases, len(lists.starts) - 1)
+    n = len(cells)
     lows = np.zeros(n, np.float32)
     lows[:] = least(lists.cells, own, lists.radii[cells], queries, query) / margin
     units, shares = np.ones(n, np.float32), np.zeros(n, np.uint16)
     return Turns(lists.starts, cells, query, query, own, units, shares, lows)
-
-
-@kernel
-def order_turns(probed, bases, n_lists, cells, queries, own):
-    """Fill ``cells``, ``queries`` and their ``own`` bases, by round and list."""
-    n, width = probed.shape
-    counts = np.zeros((len(ROUNDS) + 1) * n_lists + 1, np.int64)
-    for rank in range(width):
-        first = round_of(rank) * n_lists + 1
-        for q in range(n):
-            if probed[q, rank] >= 0:
-                counts[first + probed[q, rank]] += 1
-    for i in range(1, len(counts)):
-        counts[i] += counts[i - 1]
-    for rank in range(width):
-        first = round_of(rank) * n_lists
-        for q in range(n):
-            if probed[q, rank] >= 0:
-                at = counts[first + probed[q, rank]]
-                counts[first + probed[q, rank]] += 1
-                cells[at], queries[at] = probed[q, rank], q
-                own[at] = bases[q, rank]
-
-
-@kernel
-def round_of(rank):
-    for i in range(len(ROUNDS)):
-        if rank < ROUNDS[i]:
-            return i
-    return len(ROUNDS)
 
 
 @singledispatch

@@ -39,12 +39,16 @@ from sklearn_jin.search import counters
 from sklearn_jin.search.cells import COMPARED, FIRST
 from sklearn_jin.search.index import codes_of, propose, ranges_of
 from sklearn_jin.search.keys import id_of, key_of, score_of, split_keys
-from sklearn_jin.search.lists import order_turns, reach_of
+from sklearn_jin.search.probing import (
+    Probe,
+    adapts,
+    queries_per_task,
+    reach_of,
+    visits,
+)
 from sklearn_jin.search.rerank import sift
 from sklearn_jin.search.shortlist import append_good, cut, shortlists, top_k
 
-QUERIES_PER_TASK = 512
-FEWEST_PER_TASK = 32
 SHARED = 64  # queries that are compared with a block while it is in the nearest cache
 LEAST_ROOM = 16  # so that a list has places for two blocks
 TOP = 127  # of a byte with a sign
@@ -75,22 +79,13 @@ class Reduced(NamedTuple):
     growth: np.ndarray  # (n_lists,) float64, as in Lists; or (0,) for inner products
 
 
-class Probe(NamedTuple):
-    """How a search goes about it."""
-
-    n_probes: int
-    adaptive: bool
-    room: int
-
-
 @propose.register(Reduced)
 def propose_reduced(route, index, queries, search, use):
     """Scan the lists of the nearest centres; the best are scored by codes, if any."""
     n, codes = len(queries), index.codes
     asked = None if codes is None else frozen(encode_queries(codes, queries))
-    adaptive = search.adaptive and len(route.growth) > search.effort
     room = min(search.room, count(index.points))
-    probe = Probe(search.effort, adaptive, room)
+    probe = Probe(search.effort, adapts(route.growth, search), room)
 
     def task(lo, hi):
         ids, estimates = candidates(route, frozen(queries[lo:hi]), probe)
@@ -98,8 +93,7 @@ def propose_reduced(route, index, queries, search, use):
             ids, estimates = sift(codes, asked[lo:hi], ids)
         use(np.arange(lo, hi), estimates, ids)
 
-    chunk = min(QUERIES_PER_TASK, max(FEWEST_PER_TASK, -(-n // search.n_threads)))
-    run(task, n, chunk, search.n_threads)
+    run(task, n, queries_per_task(n, search.n_threads), search.n_threads)
 
 
 @codes_of.register(Reduced)
@@ -169,12 +163,8 @@ def candidates(route, queries, probe):
     """Ids (n_queries, room) of rows, -1 for none, and their estimates, ascending."""
     reduced = reduce(route.basis, queries)
     probed, bases = nearest_lists(route, reduced, probe)
-    n = int(np.count_nonzero(probed >= 0))
-    lists, query = np.empty((2, n), np.int32)
-    own = np.empty(n, np.float32)
-    order_turns(probed, bases, len(route.starts) - 1, lists, query, own)
+    turns = visits(probed, bases, len(route.starts) - 1)
     best = shortlists(len(queries), max(probe.room, LEAST_ROOM))
-    turns = Turns(lists, query, own)
     n_blocks = scan_lists(route, reduced, turns, best)
     counters.add(scores=n_blocks * ROWS)
     return split_keys(np.ascontiguousarray(top_k(best)[:, : probe.room]))
@@ -189,10 +179,8 @@ def nearest_lists(route, reduced, probe):
     products = multiply(reduced, route.centers)
     q2 = np.ones(n, np.float32) if is_ip else np.einsum("ij,ij->i", reduced, reduced)
     reach = reach_of(route.growth, probe, n_lists)
-    cells, scores = (
-        np.empty((n, reach.width), np.int32),
-        np.empty((n, reach.width), np.float32),
-    )
+    cells = np.empty((n, reach.width), np.int32)
+    scores = np.empty((n, reach.width), np.float32)
     limit, first = np.float32(reach.limit), min(FIRST, n_lists)
     width = list_nearest(products, q2, route.squares, limit, first, cells, scores)
     return cells[:, :width], scores[:, :width]
@@ -270,14 +258,6 @@ def keys_within(estimates, bound, keys):
                 keys[at] = key
                 n += 1
     return n
-
-
-class Turns(NamedTuple):
-    """Which query is compared with which list, in this order."""
-
-    lists: np.ndarray  # (n_turns,) int32
-    queries: np.ndarray  # (n_turns,) int32
-    bases: np.ndarray  # (n_turns,) float32, the scores of the centres
 
 
 @kernel

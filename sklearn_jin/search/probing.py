@@ -1,0 +1,121 @@
+"""Which lists a query probes, and in which order a batch goes about them."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sklearn_jin._jit import kernel
+from sklearn_jin.search.cells import FIRST, first_mean, limit_of
+
+QUERIES_PER_TASK = 512  # at most: with half as many lists are shared less, 5 % slower
+FEWEST_PER_TASK = 32  # unless queries are so few that lists are hardly shared
+WIDEST = 2  # an adaptive search may probe as many times the lists of a fixed one
+ROUNDS = 2, 8  # ranks that begin a round: nearer lists are scanned before all others
+
+
+class Probe(NamedTuple):
+    """How a search in lists goes about it."""
+
+    n_probes: int  # lists of a query, or its mean where the search is adaptive
+    adaptive: bool
+    room: int  # candidates that are passed on
+    bound: bool = False  # whether they are sorted by lower bounds of their scores
+    margin: float = 1.0  # no list that is passed over may come nearer than bound / it
+
+
+def adapts(growth, search):
+    """Whether easy queries probe fewer lists.
+
+    Few cells tell little of how scores grow, and a search of all lists is to miss
+    nothing: neither adapts.
+    """
+    return search.adaptive and len(growth) > search.effort
+
+
+def queries_per_task(n, n_threads):
+    return min(QUERIES_PER_TASK, max(FEWEST_PER_TASK, -(-n // n_threads)))
+
+
+class Reach(NamedTuple):
+    """How far from a query the lists may be that it probes."""
+
+    width: int  # lists of a query, at most
+    limit: float  # times the ``first_mean`` of its scores, at most; or infinite
+    room: int  # lists that must be known to tell
+
+
+def reach_of(growth, probe, n_lists):
+    """The :class:`Reach` of a search that has ``n_probes`` and may be ``adaptive``."""
+    adaptive = probe.adaptive and probe.n_probes < n_lists
+    width = min(n_lists, probe.n_probes * (WIDEST if adaptive else 1))
+    limit = limit_of(growth, probe.n_probes) if adaptive else np.inf
+    return Reach(width, limit, max(width, min(n_lists, FIRST)))
+
+
+def within(reach, cells, scores):
+    """Of ``cells`` (n_queries, room), nearest first, those that are within ``reach``.
+
+    Places without a list hold -1 and an infinite score.
+    """
+    width = reach.width
+    if reach.limit < np.inf:
+        means = first_mean(scores)[:, None]
+        cells, scores = cells[:, :width], scores[:, :width]
+        with np.errstate(over="ignore"):  # an infinite limit ends nothing
+            beyond = scores > reach.limit * means
+        beyond[:, 0] = False
+        width = max(1, int((~beyond).sum(axis=1).max()))
+        scores = np.where(beyond, np.float32(np.inf), scores)
+        cells = np.where(beyond, np.int32(-1), cells)
+    return cells[:, :width], scores[:, :width]
+
+
+class Visits(NamedTuple):
+    """Which query is compared with which list, in this order."""
+
+    lists: np.ndarray  # (n_visits,) int32
+    queries: np.ndarray  # (n_visits,) int32
+    bases: np.ndarray  # (n_visits,) float32, the scores of the centres
+
+
+def visits(probed, bases, n_lists):
+    """The visits of queries to the lists ``probed`` (n_queries, width), -1 for none.
+
+    By round and list: so those that probe a list share a pass over it, and bounds
+    are low before most lists are scanned.
+    """
+    n = int(np.count_nonzero(probed >= 0))
+    lists, queries = np.empty((2, n), np.int32)
+    own = np.empty(n, np.float32)
+    order_visits(probed, bases, n_lists, lists, queries, own)
+    return Visits(lists, queries, own)
+
+
+@kernel
+def order_visits(probed, bases, n_lists, cells, queries, own):
+    """Fill ``cells``, ``queries`` and their ``own`` bases, by round and list."""
+    n, width = probed.shape
+    counts = np.zeros((len(ROUNDS) + 1) * n_lists + 1, np.int64)
+    for rank in range(width):
+        first = round_of(rank) * n_lists + 1
+        for q in range(n):
+            if probed[q, rank] >= 0:
+                counts[first + probed[q, rank]] += 1
+    for i in range(1, len(counts)):
+        counts[i] += counts[i - 1]
+    for rank in range(width):
+        first = round_of(rank) * n_lists
+        for q in range(n):
+            if probed[q, rank] >= 0:
+                at = counts[first + probed[q, rank]]
+                counts[first + probed[q, rank]] += 1
+                cells[at], queries[at] = probed[q, rank], q
+                own[at] = bases[q, rank]
+
+
+@kernel
+def round_of(rank):
+    for i in range(len(ROUNDS)):
+        if rank < ROUNDS[i]:
+            return i
+    return len(ROUNDS)
