@@ -142,7 +142,6 @@ MUTATIONS = {
         ("np.full(n, 2.0 * is_ip, np.float32)", "np.full(n, 1.0 * is_ip, np.float32)"),
     ],
     "quantizers/_scalar.py": [
-        ("step[step == 0] = 1", "pass"),
         ("2**self.n_bits - 1)\n        step[", "2**self.n_bits)\n        step["),
         ("self.low_ + self.step_ * levels", "self.step_ * levels"),
         ("better = error < least", "better = error > least"),
@@ -293,7 +292,6 @@ MUTATIONS = {
         ("must = store_of(index) is None", "must = False"),
     ],
     "_threads.py": [
-        ("max(1, int(effective_n_jobs(n_jobs)))", "int(effective_n_jobs(n_jobs))"),
         ("min(lo + chunk, n))\n        return", "lo + chunk)\n        return"),
         (
             "n_threads = min(n_threads, -(-n // chunk))",

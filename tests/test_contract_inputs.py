@@ -66,6 +66,12 @@ def test_tables_are_taken(shell, X, Q, library):
     assert_array_equal(shell.feature_names_in_, names)
 
 
+def test_rows_without_names_are_told_of_where_there_were_names(shell, X):
+    shell.fit(X).feature_names_in_ = np.array(list("abcdefgh"), dtype=object)
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        shell.kneighbors(X)
+
+
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_tables_of_other_columns_are_refused(shell, X, library):
     frames = pytest.importorskip(library)

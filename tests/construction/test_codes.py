@@ -1,5 +1,7 @@
 """Codes of rows: how exact they are, which are chosen, and what is kept of rows."""
 
+from functools import partial
+
 import indexes
 import naive
 import numpy as np
@@ -79,6 +81,16 @@ def test_shorter_codes_are_reranked_more_and_those_of_inner_products_still_more(
     assert (factors[0], factors[-1]) == (16, 1.5)
     assert candidates_per_neighbor(8, product) == 24
     assert candidates_per_neighbor(32, product) == candidates_per_neighbor(32, metric)
+
+
+def test_rows_that_come_back_are_padded_with_zeros(monkeypatch):
+    metric, points = prepared(indexes.rows(9, 5), "euclidean")
+    encoded = encode_rows(points, metric, ScalarQuantizer(8), None)
+    rows, decoder = kept(points, metric, None, encoded, None)
+    index = Index(metric, rows, encoded.codes, FLAT, Learned(decoder=decoder))
+    full = partial(np.full, fill_value=np.nan, dtype=np.float32)
+    monkeypatch.setattr(module, "aligned_empty", lambda n, width: full((n, width)))
+    assert_array_equal(kept_rows(index)[:, 5:], 0)
 
 
 @pytest.mark.parametrize("name", ["euclidean", "inner_product"])
