@@ -27,6 +27,14 @@ PATIENCE = 300  # seconds: tests that a fault makes endless have caught it
 CONTRACT = ["tests/test_contract.py", "tests/test_contract_radius.py"]
 MIRRORS = {  # where the tests of a file are not in the file of its name
     "points/codes.py": ["tests/points/test_bits.py"],
+    "points/product.py": [
+        "tests/points/test_product.py",
+        "tests/search/test_fastscan.py",
+    ],
+    "search/layers.py": [
+        "tests/search/test_layers.py",
+        "tests/neighbors/test_graphs.py",
+    ],
     "points/scalar.py": [
         "tests/points/test_scalar.py",
         "tests/search/test_fastscan.py",

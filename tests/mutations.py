@@ -59,7 +59,6 @@ MUTATIONS = {
         ("some = slice(lo, lo + BLOCK)", "some = slice(0, BLOCK)"),
     ],
     "search/shortlist.py": [
-        ("np.uint64(edge) << THIRTY_TWO) - ONE", "np.uint64(edge) << THIRTY_TWO)"),
         ("(top + 1) <<", "top <<"),
         ("lo, hi, at = 0, n - 1, room - 1", "lo, hi, at = 0, n - 1, room - 2"),
         ("left += key <= bound", "left += key < bound"),
@@ -84,10 +83,8 @@ MUTATIONS = {
     ],
     "search/beam.py": [
         ("return ((room + 7) & -8) + 8", "return ((room + 7) & -8)"),
-        ("min(filled, room - 1), key)", "min(filled, room), key)"),
         ("pool[lane * stride : (lane + 1) * stride] = NO_KEY", "pass"),
         ("if n - start < COMPARED:", "if False:"),
-        ("worst if worst <= far else far", "far"),
         ("if j < filled and pool[base + j] < INFINITE:", "if j < filled:"),
         ("if score > 0 or (score == 0 and zero_ends):", "if score >= 0:"),
         ("zero_is_sure(points) and gamma < np.inf", "gamma < np.inf"),
@@ -130,7 +127,6 @@ MUTATIONS = {
         ("low + 16 * step * np.arange", "low + 15 * step * np.arange"),
     ],
     "points/rotation.py": [
-        ("a + b, a - b", "a + b, b - a"),
         ("part = slice(lo, lo + PART)", "part = slice(0, PART)"),
     ],
     "points/product.py": [
@@ -178,10 +174,6 @@ MUTATIONS = {
         ("self.longest = max(self.longest, x2.max())", "self.longest = x2.min()"),
     ],
     "search/answer.py": [
-        (
-            "wider = search._replace(k=k, room=max(k, search.room))",
-            "wider = search._replace(k=k)",
-        ),
         ("keep = others(ids, np.arange(len(ids)))", "keep = others(ids, ids[:, 0])"),
         ("left |= ~(scores[:, -1] <= limits)", "pass"),
         ("left = ids[:, -1] < 0", "left = ids[:, -1] < -1"),
@@ -206,12 +198,11 @@ MUTATIONS = {
     ],
     "search/layers.py": [
         ("if search.effort >= n:", "if search.effort > 2 * n:"),
-        ("ranks[t + 1 :, left] = rank[:, 0]", "ranks[t + 1, left] = rank[:, 0]"),
         ("min(search.room, beam.ef)", "beam.ef - 1"),
         ("entries = with_entry(route, entries[:, None])", "entries = entries[:, None]"),
         ("rank = max(k, min(LEAST_RANK, ef))", "rank = k"),
         ("subset(points, layers.members)", "subset(points, layers.members[::-1])"),
-        ("np.hstack([entries[:, :room], first])", "entries"),
+        ("entries[:, :room], entry_of(layers)", "entries[:, :room], entries[:, 0]"),
     ],
     "search/lists.py": [
         (
@@ -235,7 +226,6 @@ MUTATIONS = {
         ),
     ],
     "search/probing.py": [
-        ("beyond[:, 0] = False", "pass"),
         ("own[at] = bases[q, rank]", "own[at] = bases[q, 0]"),
         ("len(growth) > search.effort", "False"),
     ],

@@ -59,7 +59,7 @@ def entry_of_branches(layers):
 def find_both(layers, queries, rows):
     """The entries of both branches."""
     found = [
-        descend(branch, queries, rows, bridges, layers.radius)
+        descend(branch, queries, rows, bridges, layers.radius[0])
         for branch, bridges in (
             (layers.first, layers.first_bridges),
             (layers.second, layers.second_bridges),

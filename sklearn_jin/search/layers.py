@@ -1,11 +1,13 @@
 """The route along a graph: upper layers of few nodes lead to entries of the lowest."""
 
+import math
 from functools import singledispatch
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_jin._jit import kernel
 from sklearn_jin._memory import frozen
 from sklearn_jin._threads import run
 from sklearn_jin.points import count, encode_queries, subset
@@ -26,6 +28,8 @@ SPREAD_SHARE = 0.75  # of the ranks between k and ef: so ef are expanded on aver
 WIDEST = 4  # an adaptive beam may be as many times as wide as a fixed one
 LEAST_RANK = 10  # scores of fewer neighbours tell little: see ``adaptive_beam``
 LEAST_GROWTH = 1e-5  # so that rounding does not part equal scores
+NO_BRIDGES = frozen(np.empty(0, np.bool_))
+FIRST_ALONE = frozen(np.zeros(1, np.int64))  # the order of one query
 
 
 class Layers(NamedTuple):
@@ -146,7 +150,7 @@ class Walks(NamedTuple):
     n_threads: int
 
 
-def descend(layers, queries, rows, bridges=None, radius=None):
+def descend(layers, queries, rows, bridges=NO_BRIDGES, radius=0.0):
     """Nearest rank met on every upper layer, (n_rows, n_layers + 1); and entries.
 
     Malkov & Yashunin 2020, algorithm 5, lines 3 to 5: a beam of one, for the
@@ -155,25 +159,41 @@ def descend(layers, queries, rows, bridges=None, radius=None):
     alone may lie in another cluster.  A query that comes within ``radius`` of a rank
     that has one of the ``bridges`` passes by all layers below.
     """
-    n_layers, left = len(layers.starts) - 1, np.arange(len(rows))
-    ranks = np.zeros((n_layers + 1, len(rows)), np.int32)
+    ranks = np.zeros((len(rows), len(layers.starts)), np.int32)
     entries = np.zeros((len(rows), min(ENTRIES, layers.neighbors.shape[1])), np.int32)
+    work = pass_layers(
+        layers.upper, layers.starts, layers.landmarks, queries, rows, bridges,
+        np.float32(radius), ranks, entries,
+    )  # fmt: skip
+    counters.add(*work)
+    return ranks, layers.members[entries]
+
+
+@kernel
+def pass_layers(upper, starts, points, queries, rows, bridges, radius, ranks, entries):
+    """Fill ``ranks`` and ``entries``, ranks too; returns the work, as ``walk`` does."""
+    n_layers, left = len(starts) - 1, np.arange(len(rows))
+    hops, n_scores, n_kept = 0, 0, 0
     for t in range(n_layers):
-        upper = layers.upper[layers.starts[t] : layers.starts[t + 1]]
         k = entries.shape[1] if t == n_layers - 1 else 1
-        starts, beam = ranks[t, left, None], Beam(k, 1, NO_END)
+        begin = np.empty((len(left), 1), np.int32)
+        for i in range(len(left)):
+            begin[i, 0] = ranks[left[i], t]
         scores = np.empty((len(left), k), np.float32)
         found = np.empty((len(left), k), np.int32)
-        work = walk(
-            upper, layers.landmarks, queries, rows[left], starts, beam, scores, found
-        )
-        counters.add(*work)
-        rank = np.maximum(found[:, :1], 0)  # a query without a finite score
-        ranks[t + 1 :, left] = rank[:, 0]
-        entries[left] = np.where(found >= 0, found, rank)
-        if bridges is not None:
-            left = left[~(bridges[rank] & (scores[:, :1] <= radius))[:, 0]]
-    return ranks.T, layers.members[entries]
+        layer, beam = upper[starts[t] : starts[t + 1]], Beam(k, np.int64(1), NO_END)
+        work = walk(layer, points, queries, rows[left], begin, beam, scores, found)
+        hops, n_scores, n_kept = hops + work[0], n_scores + work[1], n_kept + work[2]
+        n_left = 0
+        for i in range(len(left)):
+            q, rank = left[i], max(found[i, 0], 0)  # -1 without a finite score
+            ranks[q, t + 1 :] = rank
+            for j in range(entries.shape[1]):
+                entries[q, j] = found[i, j] if j < k and found[i, j] >= 0 else rank
+            if len(bridges) == 0 or not (bridges[rank] and scores[i, 0] <= radius):
+                left[n_left], n_left = q, n_left + 1
+        left = left[:n_left]
+    return hops, n_scores, n_kept
 
 
 @singledispatch
@@ -204,8 +224,9 @@ def visit(layers, walks, rows, use):
         found[lo] = find_entries(layers, walks.queries, rows[lo:hi])
 
     run(enter, n, chunk, walks.n_threads)
-    entries, ranks = map(np.concatenate, zip(*(found[lo] for lo in sorted(found))))
-    order = np.lexsort(ranks.T[::-1])
+    parts = [found[lo] for lo in sorted(found)]
+    entries, ranks = map(np.concatenate, zip(*parts)) if len(parts) > 1 else parts[0]
+    order = np.lexsort(ranks.T[::-1]) if n > 1 else FIRST_ALONE
     entries = with_entry(layers, entries)
     _walk_all(layers.neighbors, walks, rows, entries, order, use)
 
@@ -224,8 +245,9 @@ def with_entry(layers, entries):
     room = layers.neighbors.shape[1] - 1
     if room < 1:
         return entries
-    first = np.full((len(entries), 1), entry_of(layers), np.int32)
-    return np.hstack([entries[:, :room], first])
+    more = np.empty((len(entries), min(entries.shape[1], room) + 1), np.int32)
+    more[:, :-1], more[:, -1] = entries[:, :room], entry_of(layers)
+    return more
 
 
 def revisit(neighbors, walks, nodes, use, entries=None):
@@ -275,10 +297,22 @@ def adaptive_beam(spread, k, ef, n):
     rank = max(k, min(LEAST_RANK, ef))
     if len(spread) == 0 or ef <= rank:
         return Beam(ef, k, NO_END)
-    ranks = np.log([rank, rank + SPREAD_SHARE * (ef - rank)])
-    known = np.log(np.arange(1, len(spread) + 1))
-    half = len(spread) // 2
-    slope = (spread[-1] - spread[half]) / (known[-1] - known[half])
-    logs = np.interp(ranks, known, spread) + slope * np.maximum(ranks - known[-1], 0)
-    gamma = np.float32(np.exp(max(logs[1] - logs[0], LEAST_GROWTH)))
+    last = rank + SPREAD_SHARE * (ef - rank)
+    growth = log_score_at(spread, last) - log_score_at(spread, rank)
+    gamma = np.float32(math.exp(max(growth, LEAST_GROWTH)))
     return Beam(min(WIDEST * ef, n), rank, gamma)
+
+
+def log_score_at(spread, rank):
+    """The logarithm of the score at a ``rank`` from 1 on, linear in that of the rank.
+
+    Beyond the last rank that is known it grows as over the last half of them.
+    """
+    n = len(spread)
+    if rank < n:
+        low = int(rank)
+        share = math.log(rank / low) / math.log1p(1 / low)
+        return spread[low - 1] + share * (spread[low] - spread[low - 1])
+    half = n // 2
+    slope = (spread[-1] - spread[half]) / math.log(n / (half + 1))
+    return spread[-1] + slope * math.log(rank / n)

@@ -11,6 +11,7 @@ from routes import DATA, NAMES, N, fitted, rows
 
 import sklearn_jin
 from sklearn_jin._memory import frozen
+from sklearn_jin.search import answer as module
 from sklearn_jin.search.answer import answer
 from sklearn_jin.search.index import Search, copies_of
 from sklearn_jin.search.layers import NeighborGraph
@@ -91,6 +92,16 @@ def test_copies_are_listed_where_their_first_row_is_not_allowed(name):
     assert_array_equal(
         answer(index, queries, search)[1], nearest(index, queries, allowed)[:, :K]
     )
+
+
+@pytest.mark.parametrize("name", ["layers", "layers-codes"])
+def test_places_of_which_a_copy_is_allowed_are_proposed(name, monkeypatch):
+    index, allowed = index_of(name, "copies"), masks()["last"]
+    queries = queries_of(index)
+    expected = nearest(index, queries, allowed)[:, :K]
+    monkeypatch.setattr(module, "_scan", None)  # for want of proposals
+    search = Search(K, N, N // 3, allowed=allowed)
+    assert_array_equal(answer(index, queries, search)[1], expected)
 
 
 @pytest.mark.parametrize("mask", [None, "half"])

@@ -11,6 +11,7 @@ from sklearn_jin.construction import hnsw
 from sklearn_jin.construction.grow import grow
 from sklearn_jin.points import subset
 from sklearn_jin.points.rows import RowsL2
+from sklearn_jin.search import answer as module
 from sklearn_jin.search import counters
 from sklearn_jin.search.answer import answer
 from sklearn_jin.search.beam import NO_END, Beam
@@ -110,6 +111,21 @@ def test_the_nearest_of_the_last_layer_are_entries(points, queries):
     _, entries = descend(layers, queries, every(queries))
     nearest = naive.nearest(points.X[layers.members], queries, ENTRIES)
     assert_array_equal(entries, layers.members[nearest])
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_walks_start_from_the_entry_too(points, own, monkeypatch):
+    """Else those among nodes that lead to no others would be caught there."""
+    layers = layered(points, [2, 6])
+    neighbors = np.array(layers.neighbors)
+    entry = layers.members[0]
+    neighbors[np.arange(40) != entry] = -1
+    layers = layers._replace(neighbors=frozen(neighbors))
+    monkeypatch.setattr(module, "_scan", None)  # of queries short of neighbours
+    search = Search(3, 3, 39, own=own)
+    ids = answer(Index(None, points, None, layers), points.X, search)[1]
+    nearest = naive.nearest(points.X, points.X, 4)
+    assert_array_equal(ids, nearest[:, 1:] if own else nearest[:, :3])
 
 
 @pytest.mark.parametrize("sizes", [[], [5], [2, 6, 20]])

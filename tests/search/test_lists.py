@@ -310,6 +310,19 @@ def test_candidates_are_the_best_by_estimate(X, Q):
     assert_array_equal(best, every[:, :7])
 
 
+@pytest.mark.parametrize("name", ["rows", "factors", "bytes"])
+def test_estimates_are_near_the_scores(name):
+    X, Q = indexes.rows(200, 8), indexes.rows(9, 8, seed=1)
+    X *= np.random.default_rng(2).uniform(0.3, 3, (200, 1))  # of many lengths
+    index = listed(WAYS[name], X, n_lists=2)
+    ids, estimates = probed.proposed(index, Q)
+    exact = score_all(index, Q, probed.rows_of(index))
+    for q in range(len(Q)):
+        some = ids[q] >= 0
+        error = np.abs(estimates[q, some] - exact[q, ids[q, some]])
+        assert error.mean() < 0.15 * np.abs(exact[q]).mean()
+
+
 def test_candidates_are_of_the_lists_probed(X, Q):
     index = in_rows(X, n_lists=12, adaptive=False, n_probes=3)
     ids, _ = probed.proposed(index, Q, n_probes=3)

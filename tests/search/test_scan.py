@@ -185,6 +185,17 @@ def test_only_allowed_points_are_proposed():
         assert np.delete(np.where(allowed, own, np.inf), row).min() >= limit
 
 
+def test_limits_know_the_longest_row_of_all_blocks(monkeypatch):
+    monkeypatch.setattr(module, "ROW_BLOCK", 8)
+    X = np.random.default_rng(0).standard_normal((40, 4), np.float32)
+    X[11] *= 1000
+    points = RowsL2(frozen(X))
+    products = module.Products(points, points.X[:12], np.arange(40, dtype=np.int32), 5)
+    products.propose(0, lambda *_: None, 1)
+    gaps = points.X.astype(np.float64) - products.center
+    assert_allclose(products.longest, (gaps**2).sum(axis=1).max(), rtol=1e-5)
+
+
 def test_all_that_are_proposed_have_no_limit():
     points, queries = prepared("l2", integers(30), integers(20, seed=1))
     proposed, limits = limits_of(points, queries, 4)

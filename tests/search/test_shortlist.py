@@ -68,6 +68,12 @@ def test_a_bound_is_set_when_a_list_is_cut():
     assert lists.filled[0] == 2 and lists.bounds[0] == 1
 
 
+def test_what_is_at_the_bound_is_not_dropped():
+    lists = shortlists(1, 3)
+    lists.keys[0, :6], lists.filled[0], lists.bounds[0] = [5, 9, 2, 7, 4, 8], 6, 5
+    assert_array_equal(top_k(lists)[0], [2, 4, 5])
+
+
 @given(st.lists(st.integers(0, 2**63), min_size=1, max_size=60), st.integers(1, 9))
 def test_a_bound_is_never_below_the_last_of_the_best(some, room):
     lists = shortlists(1, room)

@@ -53,6 +53,7 @@ def test_recall_counts_what_is_as_near_and_leaves_out_the_query_itself():
     assert recall(trial, np.float32([[0, 1, 2], [0, 4, 4]])) == 1
     assert recall(trial, np.float32([[9, 1, 2], [9, 4, 4]])) == 1
     assert recall(trial, np.float32([[0, 2, 3], [0, 4, np.inf]])) == 0.5
+    assert recall(trial_of([[0, 0, 0]]), np.zeros((1, 3), np.float32)) == 1
     assert recall(trial, np.float32([[0, 1, 2 + 1e-6], [0, 4, 4.1]])) == 0.75
 
 
