@@ -46,6 +46,11 @@ MIRRORS = {  # where the tests of a file are not in the file of its name
         *CONTRACT,
     ],
     "search/probing.py": ["tests/search/test_lists.py"],
+    "search/reduced.py": [
+        "tests/search/test_reduced.py",
+        "tests/search/test_answer.py",
+    ],
+    "_simd/products.py": ["tests/simd/test_products.py"],
     "neighbors/_graph.py": ["tests/neighbors/test_graphs.py"],
     "neighbors/_partition.py": [
         "tests/neighbors/test_partitions.py",

@@ -225,6 +225,34 @@ MUTATIONS = {
             "if turns.lows[t] < score_of(bounds[q]):",
         ),
     ],
+    "search/reduced.py": [
+        ("room = min(search.room, count(index.points))", "room = search.room"),
+        ("if b == hi - 1 else EVERY", "if b == hi else EVERY"),
+        (
+            "terms[0, t] = base + terms[1, t] * np.float32(MIDDLE * total)",
+            "terms[0, t] = base",
+        ),
+        ("most = keys.shape[1] - ROWS", "most = keys.shape[1]"),
+        ("if count < rank:", "if count <= rank:"),
+        ("reduced -= basis.start", "pass"),
+        ("turns.bases[first + t] if is_ip else base", "base"),
+    ],
+    "construction/reduced.py": [
+        ("add += gap * (2 * level * scale - gap)", "add += gap * gap"),
+        ("adds.ravel()[some] + rest[ids[some]]", "adds.ravel()[some]"),
+        ("held = np.cumsum(values) >= HELD", "held = np.cumsum(values) >= 0 * HELD"),
+        ("if is_ip or n_components == d:", "if n_components == d:"),
+    ],
+    "_simd/products.py": [
+        (
+            "bits = (1 << int(i) for i in np.flatnonzero(~(scores[j] > bound)))",
+            "bits = (1 << int(i) for i in np.flatnonzero(scores[j] < bound))",
+        ),
+        (
+            "return np.uint32(sum(1 << j for j in range(n) if good[j]))",
+            "return np.uint32(1)",
+        ),
+    ],
     "search/probing.py": [
         ("own[at] = bases[q, rank]", "own[at] = bases[q, 0]"),
         ("len(growth) > search.effort", "False"),

@@ -43,9 +43,9 @@ class IVFNeighbors(Coded, PartitionNeighbors):
         Whether easy queries scan fewer lists and hard ones more, up to twice
         ``n_probes``, which then is the mean over the data's own rows.  A query scans
         the lists whose centres' squared distance is within a multiple of the mean of
-        its nearest ten; the multiple is learned in ``fit``.  About a quarter fewer rows
-        are scanned for the same recall.  It has no effect on the inner product.  It is
-        read when a query is made.
+        its nearest five; the multiple is learned in ``fit``.  About a quarter fewer
+        rows are scanned for the same recall.  It has no effect on the inner product.
+        It is read when a query is made.
     quantizer : quantizer, "auto" or None, default="auto"
         Makes the codes of residuals that are scanned; a copy of it is fitted.
         ``"auto"`` tries in turn a :class:`ProductQuantizer` of 4 bits (for angles an

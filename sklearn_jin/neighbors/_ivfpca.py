@@ -57,7 +57,7 @@ class IVFPCANeighbors(PartitionNeighbors):
         Whether easy queries scan fewer lists and hard ones more, up to twice
         ``n_probes``, which then is the mean over the data's own rows.  A query scans
         the lists whose centres' squared distance is within a multiple of the mean of
-        its nearest ten; the multiple is learned in ``fit``.  It has no effect on the
+        its nearest five; the multiple is learned in ``fit``.  It has no effect on the
         inner product.  It is read when a query is made.
     rerank : float, "bound" or None, default=None
         Number of candidates for each neighbour that the scan keeps.  More raise recall

@@ -42,9 +42,9 @@ class IVFPQNeighbors(PartitionNeighbors):
         Whether easy queries scan fewer lists and hard ones more, up to twice
         ``n_probes``, which then is the mean over the data's own rows.  A query scans
         the lists whose centres' squared distance is within a multiple of the mean of
-        its nearest ten; the multiple is learned in ``fit``.  About a quarter fewer rows
-        are scanned for the same recall.  It has no effect on the inner product.  It is
-        read when a query is made.
+        its nearest five; the multiple is learned in ``fit``.  About a quarter fewer
+        rows are scanned for the same recall.  It has no effect on the inner product.
+        It is read when a query is made.
     n_subvectors : int or "auto", default="auto"
         Number of runs of features that have a code each.  More give better candidates;
         memory and the time of a scan grow with it.  ``"auto"`` takes runs of 2 features

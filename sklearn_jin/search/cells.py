@@ -16,7 +16,8 @@ from sklearn_jin.points import count, new_scratch, score, set_query
 from sklearn_jin.points.rows import RowsIP
 from sklearn_jin.search.keys import NO_KEY, key_of, split_keys
 
-FIRST = 10  # cells whose mean score an adaptive search goes by
+FIRST = 5  # cells by whose mean score an adaptive search goes: of 1, 3, 10, 20 and 40
+# all but 5 scanned 2 to 20 % more rows on three sets, for recall .95
 RANKED = 64  # cells of which all are scored exactly,
 FEW = 48  # and all for as many queries, for to weigh cells takes as long
 GROUPS = 128  # of cells, whose least scores tell how far the nearest cells are

@@ -208,13 +208,31 @@ def list_nearest(products, q2, x2, limit, first, cells, scores):
             for j in range(first):
                 total += np.float64(score_of(keys[j]))
             bound = limit * np.float32(total / first)
-        bound = max(min(bound, rank_score(bits, room)), rank_score(bits, 1))
+        bound = max(bound, least_score(bits))
+        if count_within(estimates, bound) > room:
+            bound = rank_score(bits, room)
         n = min(keys_within(estimates, bound, keys), room)
         for j in range(n):
             cells[q, j], scores[q, j] = id_of(keys[j]), score_of(keys[j])
         cells[q, n:], scores[q, n:] = -1, np.inf
         width = max(width, n)
     return width
+
+
+@loop
+def least_score(bits):
+    least = bits[0]
+    for c in range(len(bits)):
+        least = min(least, bits[c])
+    return bits_float(np.uint32(least))
+
+
+@loop
+def count_within(estimates, bound):
+    count = np.int32(0)
+    for c in range(len(estimates)):
+        count += estimates[c] <= bound
+    return count
 
 
 @loop
