@@ -77,7 +77,7 @@ def test_a_limit_holds_as_many_lists_as_growth_says():
     ]  # fmt: skip
 
 
-def test_first_means_are_those_of_the_nearest_ten():
+def test_first_means_are_those_of_the_nearest_cells():
     scores = np.sort(np.random.default_rng(0).random((4, 30), dtype=np.float32), 1)
-    assert_allclose(first_mean(scores), scores[:, :10].mean(axis=1), rtol=1e-6)
+    assert_allclose(first_mean(scores), scores[:, :FIRST].mean(axis=1), rtol=1e-6)
     assert first_mean(scores).dtype == np.float32

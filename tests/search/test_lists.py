@@ -193,8 +193,11 @@ def test_products_propose_few_more_cells_than_are_wanted(metric, limit):
     proposed = cells._proposed_cells(weights, queries, 64, limit)
     for row, own in zip(proposed, scores):
         nearest = np.sort(own)
-        last = limit * nearest[:10].mean() if limit < np.inf else nearest[63]
-        wanted = np.flatnonzero(own <= max(last, nearest[9]) * (1 - 1e-5))
+        last = nearest[63]
+        if limit < np.inf:
+            first = nearest[: cells.FIRST]
+            last = max(limit * first.mean(), first[-1])
+        wanted = np.flatnonzero(own <= last * (1 - 1e-5))
         assert {*wanted} <= {*row[row >= 0]}
         assert (row >= 0).sum() < 2 * len(wanted) + 40
 
