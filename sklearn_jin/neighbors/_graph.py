@@ -15,7 +15,7 @@ from sklearn_jin.neighbors._shell import Coded, shell
 MIN_EF = 50  # the default beam of a search is never narrower
 ALPHA = 1.1**0.5
 IP_ALPHA = 1.4**0.5  # queries come from afar: longer edges lead them
-MANY_ROWS = 10_000  # that cells and products are worth while for
+MANY_ROWS = 10_000  # that lists are worth while for
 
 
 def default_alpha(index):

@@ -86,12 +86,14 @@ def propose_reduced(route, index, queries, search, use):
     asked = None if codes is None else frozen(encode_queries(codes, queries))
     room = min(search.room, count(index.points))
     probe = Probe(search.effort, adapts(route.growth, search), room)
+    order = route.ids[route.ids >= 0] if search.own else np.arange(n)
 
     def task(lo, hi):
-        ids, estimates = candidates(route, frozen(queries[lo:hi]), probe)
+        part = order[lo:hi]
+        ids, estimates = candidates(route, frozen(queries[part]), probe)
         if codes is not None:
-            ids, estimates = sift(codes, asked[lo:hi], ids)
-        use(np.arange(lo, hi), estimates, ids)
+            ids, estimates = sift(codes, asked[part], ids)
+        use(part, estimates, ids)
 
     run(task, n, queries_per_task(n, search.n_threads), search.n_threads)
 
