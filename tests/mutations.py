@@ -240,7 +240,9 @@ MUTATIONS = {
     "construction/reduced.py": [
         ("add += gap * (2 * level * scale - gap)", "add += gap * gap"),
         ("adds.ravel()[some] + rest[ids[some]]", "adds.ravel()[some]"),
-        ("held = np.cumsum(values) >= HELD", "held = np.cumsum(values) >= 0 * HELD"),
+        (">= wish.held * np.trace(spread)", ">= 0 * np.trace(spread)"),
+        ("enough if wish.n_train is None else wish.n_train", "enough"),
+        ("U if len(sizes) == len(wish.sizes) else np.eye", "U if True else np.eye"),
         ("if is_ip or n_components == d:", "if n_components == d:"),
     ],
     "_simd/products.py": [

@@ -26,15 +26,13 @@ from sklearn_jin._simd.products import (
     PANEL,
     QUERIES,
     ROWS,
-    TALL,
-    multiply_row,
-    multiply_rows,
     score_block,
     score_blocks,
     score_half,
 )
 from sklearn_jin._threads import run
 from sklearn_jin.points import count, encode_queries
+from sklearn_jin.points.panels import multiply
 from sklearn_jin.search import counters
 from sklearn_jin.search.cells import COMPARED, FIRST
 from sklearn_jin.search.index import codes_of, propose, ranges_of
@@ -122,34 +120,6 @@ def ranges_of_reduced(route, n, d):
     yield np.array([route.blocks.shape[1] // ROWS]), 1, panels * PANEL
     yield route.ids, -1, n - 1
     yield np.array([len(route.growth)]), n_lists if len(route.growth) else 0, n_lists
-
-
-def panels_of(columns):
-    """Panels of a matrix (d, n), whose columns are filled up with zeros."""
-    d, n = columns.shape
-    panels = np.zeros((-(-n // PANEL), d, PANEL), np.float32)
-    for p, panel in enumerate(panels):
-        part = columns[:, p * PANEL : (p + 1) * PANEL]
-        panel[:, : part.shape[1]] = part
-    return frozen(panels)
-
-
-def multiply(rows, panels):
-    """Products (n, n_panels * PANEL), float32, of ``rows`` (n, d) with the panels."""
-    products = np.empty((len(rows), len(panels) * PANEL), np.float32)
-    fill_products(rows, panels, products)
-    return products
-
-
-@kernel
-def fill_products(rows, panels, products):
-    n, d = len(rows), panels.shape[1]
-    whole = n // TALL * TALL
-    for p in range(len(panels)):
-        for q in range(0, whole, TALL):
-            multiply_rows(rows, q, panels, p, d, products)
-        for q in range(whole, n):
-            multiply_row(rows, q, panels, p, d, products)
 
 
 def reduce(basis, rows):
