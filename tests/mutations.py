@@ -263,6 +263,8 @@ MUTATIONS = {
         ("trial.scores[:, : NEAR + 1]", "trial.scores[:, :NEAR]"),
         ("if encoded.overestimate <= room:", "if encoded.overestimate >= room:"),
         ("rows[:, d:] = 0", "pass"),
+        ("if metric.width_ < WIDE or", "if metric.width_ <= WIDE or"),
+        ("overestimate=finer.overestimate", "overestimate=np.inf"),
     ],
     "neighbors/_base.py": [
         ("twin = self._twin()\n        twin._fit", "twin = self\n        twin._fit"),
@@ -279,6 +281,15 @@ MUTATIONS = {
         ),
         ("check(index, self.n_samples_fit_)\n", "pass\n"),
     ],
+    "quantizers/_pca.py": [
+        ("squares - 2 * rows.sum(axis=1)", "squares"),
+        ("middles=[-self.low_ / self.step_]", "middles=[0.0]"),
+        ("LINE * lines - FLOAT", "LINE * lines"),
+        ("-1 if half else self._n_planes_bytes", "-1"),
+    ],
+    "points/panels.py": [
+        ("for q in range(whole, n):", "for q in range(whole, n - 1):"),
+    ],
     "neighbors/_graph.py": [
         (
             "ef = min(max(ef, k), self.n_samples_fit_)",
@@ -289,10 +300,6 @@ MUTATIONS = {
             "check_random_state(self.random_state), self._threads()",
             "check_random_state(None), self._threads()",
         ),
-        (
-            "if self.n_samples_fit_ > self.exact_threshold:",
-            "if self.n_samples_fit_ >= self.exact_threshold:",
-        ),
     ],
     "neighbors/_partition.py": [
         ("min(self.n_samples_fit_, self._count_lists())", "self._count_lists()"),
@@ -301,6 +308,11 @@ MUTATIONS = {
         ("self.n_lists_ * np.square(share)", "np.square(share)"),
     ],
     "neighbors/_codes.py": [
+        (
+            "index.n_samples_fit_ <= getattr(index",
+            "index.n_samples_fit_ < getattr(index",
+        ),
+        ('in (None, "int8") or is_scanned', "in (None,) or is_scanned"),
         (
             "seeded(clone(quantizer), index.random_state)",
             "seeded(quantizer, index.random_state)",

@@ -31,7 +31,7 @@ from sklearn_jin._simd.products import (
     score_half,
 )
 from sklearn_jin._threads import run
-from sklearn_jin.points import count, encode_queries
+from sklearn_jin.points import count
 from sklearn_jin.points.panels import multiply
 from sklearn_jin.search import counters
 from sklearn_jin.search.cells import COMPARED, FIRST
@@ -44,7 +44,6 @@ from sklearn_jin.search.probing import (
     reach_of,
     visits,
 )
-from sklearn_jin.search.rerank import sift
 from sklearn_jin.search.shortlist import append_good, cut, shortlists, top_k
 
 SHARED = 64  # queries that are compared with a block while it is in the nearest cache
@@ -79,16 +78,13 @@ class Reduced(NamedTuple):
 
 @propose.register(Reduced)
 def propose_reduced(route, index, queries, search, use):
-    """Scan the lists of the nearest centres; the best are scored by codes, if any."""
-    n, codes = len(queries), index.codes
-    asked = None if codes is None else frozen(encode_queries(codes, queries))
+    """Scan the lists of the nearest centres."""
+    n = len(queries)
     room = min(search.room, count(index.points))
     probe = Probe(search.effort, adapts(route.growth, search), room)
 
     def task(lo, hi):
         ids, estimates = candidates(route, frozen(queries[lo:hi]), probe)
-        if codes is not None:
-            ids, estimates = sift(codes, asked[lo:hi], ids)
         use(np.arange(lo, hi), estimates, ids)
 
     run(task, n, queries_per_task(n, search.n_threads), search.n_threads)

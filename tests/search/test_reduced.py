@@ -73,7 +73,7 @@ def test_all_lists_and_all_candidates_are_an_exact_search(space, coded):
         quantizer = ScalarQuantizer(8).fit(X)
         codes = quantizer.points(quantizer.transform(X), space)
     search = Search(5, N, effort=9)
-    found = search_route(lists_of(X, space, 6), points, Q, search, codes)
+    found = search_route(lists_of(X, space, 6), points, Q, search, finer=codes)
     assert_same(found, scan(points, Q, 5))
 
 
