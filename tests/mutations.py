@@ -282,7 +282,7 @@ MUTATIONS = {
         ("check(index, self.n_samples_fit_)\n", "pass\n"),
     ],
     "quantizers/_pca.py": [
-        ("squares - 2 * rows.sum(axis=1)", "squares"),
+        ("squares(near) - 2 * rows.sum(axis=1)", "squares(near)"),
         ("middles=[-self.low_ / self.step_]", "middles=[0.0]"),
         ("LINE * lines - FLOAT", "LINE * lines"),
         ("-1 if half else self._n_planes_bytes", "-1"),
