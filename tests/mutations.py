@@ -240,7 +240,9 @@ MUTATIONS = {
     "construction/reduced.py": [
         ("add += gap * (2 * level * scale - gap)", "add += gap * gap"),
         ("adds.ravel()[some] + rest[ids[some]]", "adds.ravel()[some]"),
-        ("held = np.cumsum(values) >= HELD", "held = np.cumsum(values) >= 0 * HELD"),
+        (">= wish.held * np.trace(spread)", ">= 0 * np.trace(spread)"),
+        ("enough if wish.n_train is None else wish.n_train", "enough"),
+        ("U if len(sizes) == len(wish.sizes) else np.eye", "U if True else np.eye"),
         ("if is_ip or n_components == d:", "if n_components == d:"),
     ],
     "_simd/products.py": [
@@ -261,6 +263,8 @@ MUTATIONS = {
         ("trial.scores[:, : NEAR + 1]", "trial.scores[:, :NEAR]"),
         ("if encoded.overestimate <= room:", "if encoded.overestimate >= room:"),
         ("rows[:, d:] = 0", "pass"),
+        ("if metric.width_ < WIDE or", "if metric.width_ <= WIDE or"),
+        ("overestimate=finer.overestimate", "overestimate=np.inf"),
     ],
     "neighbors/_base.py": [
         ("twin = self._twin()\n        twin._fit", "twin = self\n        twin._fit"),
@@ -277,6 +281,15 @@ MUTATIONS = {
         ),
         ("check(index, self.n_samples_fit_)\n", "pass\n"),
     ],
+    "quantizers/_pca.py": [
+        ("squares(near) - 2 * rows.sum(axis=1)", "squares(near)"),
+        ("middles=[-self.low_ / self.step_]", "middles=[0.0]"),
+        ("LINE * lines - FLOAT", "LINE * lines"),
+        ("-1 if half else self._n_planes_bytes", "-1"),
+    ],
+    "points/panels.py": [
+        ("for q in range(whole, n):", "for q in range(whole, n - 1):"),
+    ],
     "neighbors/_graph.py": [
         (
             "ef = min(max(ef, k), self.n_samples_fit_)",
@@ -287,10 +300,6 @@ MUTATIONS = {
             "check_random_state(self.random_state), self._threads()",
             "check_random_state(None), self._threads()",
         ),
-        (
-            "if self.n_samples_fit_ > self.exact_threshold:",
-            "if self.n_samples_fit_ >= self.exact_threshold:",
-        ),
     ],
     "neighbors/_partition.py": [
         ("min(self.n_samples_fit_, self._count_lists())", "self._count_lists()"),
@@ -299,6 +308,11 @@ MUTATIONS = {
         ("self.n_lists_ * np.square(share)", "np.square(share)"),
     ],
     "neighbors/_codes.py": [
+        (
+            "index.n_samples_fit_ <= getattr(index",
+            "index.n_samples_fit_ < getattr(index",
+        ),
+        ('in (None, "int8") or is_scanned', "in (None,) or is_scanned"),
         (
             "seeded(clone(quantizer), index.random_state)",
             "seeded(quantizer, index.random_state)",

@@ -13,6 +13,8 @@ from sklearn_jin.search.trial import Trial, growth, hold, overestimate
 TRIED = 64  # rows whose neighbours tell how exact codes are
 NEAR = 10  # neighbours for which a quantizer is chosen,
 CROWDED = 4  # and the most candidates that each of them may cost
+WIDE = 200  # features from which on candidates are sorted by finer codes,
+SHORT = 4  # and bits a feature of the codes below which they are
 
 
 class Encoded(NamedTuple):
@@ -21,6 +23,7 @@ class Encoded(NamedTuple):
     quantizer: object  # fitted; None where rows themselves are searched
     codes: tuple | None  # the record of the codes
     overestimate: float  # see :func:`sklearn_jin.search.trial.overestimate`
+    finer: tuple | None = None  # codes that sort candidates: the overestimate is theirs
 
 
 NOT_ENCODED = Encoded(None, None, np.inf)
@@ -45,6 +48,20 @@ def encode_rows(points, metric, quantizer, trial):
     estimates = np.empty(near.ids.shape, np.float32)
     estimate(codes, frozen(encode_queries(codes, near.queries)), near.ids, estimates)
     return Encoded(quantizer, codes, overestimate(near, estimates, near.ids))
+
+
+def with_finer(encoded, points, metric, quantizer, trial):
+    """``encoded`` with codes by ``quantizer`` that sort candidates, if it is worth it.
+
+    Where codes are short there are many candidates, and rows of many features take
+    long to read: 60 cache lines each of 960.
+    """
+    if trial is None or encoded.quantizer is None:
+        return encoded
+    if metric.width_ < WIDE or 8 * encoded.quantizer.n_bytes_ >= SHORT * metric.width_:
+        return encoded
+    finer = encode_rows(points, metric, quantizer, trial)
+    return encoded._replace(finer=finer.codes, overestimate=finer.overestimate)
 
 
 def choose_codes(points, metric, quantizers, trial, must):

@@ -38,7 +38,10 @@ def encode(index, metric, points):
         trial = codes.hold_rows(points, count_threads(index.n_jobs))
     if quantizer != "auto":
         quantizer = seeded(clone(quantizer), index.random_state)
-        return codes.encode_rows(points, metric, quantizer, trial)
+        encoded = codes.encode_rows(points, metric, quantizer, trial)
+        if store_of(index) in (None, "int8") or is_scanned(index):
+            return encoded
+        return codes.with_finer(encoded, points, metric, ScalarQuantizer(8), trial)
     if trial is None:
         return codes.encode_rows(points, metric, ScalarQuantizer(8), None)
     # Codes of 4 bits save nothing where those of 8 bits fit a cache line.
@@ -46,6 +49,11 @@ def encode(index, metric, points):
     quantizers = map(ScalarQuantizer, n_bits)
     must = store_of(index) is None
     return codes.choose_codes(points, metric, quantizers, trial, must)
+
+
+def is_scanned(index):
+    """Whether the rows of a graph are so few that none is built."""
+    return index.n_samples_fit_ <= getattr(index, "exact_threshold", 0)
 
 
 def seeded(quantizer, random_state):

@@ -9,7 +9,7 @@ from sklearn_jin._compat import Integers, StrOptions
 from sklearn_jin._threads import count_threads
 from sklearn_jin.metrics import METRICS
 from sklearn_jin.neighbors._base import Neighbors
-from sklearn_jin.neighbors._codes import candidates_of, encode, keep_rows
+from sklearn_jin.neighbors._codes import candidates_of, encode, is_scanned, keep_rows
 from sklearn_jin.neighbors._shell import Coded, shell
 
 MIN_EF = 50  # the default beam of a search is never narrower
@@ -49,7 +49,7 @@ class GraphNeighbors(Coded, Neighbors):
         encoded = encode(self, metric, points)
         self.quantizer_ = encoded.quantizer
         route, spread = FLAT, np.empty(0)
-        if self.n_samples_fit_ > self.exact_threshold:
+        if not is_scanned(self):
             route, spread = self._route(metric, points, encoded.codes, progress)
         else:
             with progress(0):
@@ -60,7 +60,7 @@ class GraphNeighbors(Coded, Neighbors):
             factor = candidates_per_neighbor(encoded.quantizer.n_bytes_, metric)
         codes = None if route == FLAT else encoded.codes
         learned = Learned(factor, encoded.overestimate, spread, decoder)
-        return Index(metric, kept, codes, route, learned)
+        return Index(metric, kept, codes, route, learned, encoded.finer)
 
     def _route(self, metric, points, codes, progress):
         """The graph, and how scores grow with rank where walks are adaptive."""

@@ -8,19 +8,22 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_jin import RaBitQ, ScalarQuantizer
+from sklearn_jin import PCAQuantizer, RaBitQ, ScalarQuantizer
 from sklearn_jin.construction import codes as module
 from sklearn_jin.construction.codes import (
     CROWDED,
     NEAR,
     NOT_ENCODED,
+    SHORT,
     TRIED,
+    WIDE,
     candidates_per_neighbor,
     choose_codes,
     encode_rows,
     hold_rows,
     kept,
     kept_rows,
+    with_finer,
 )
 from sklearn_jin.metrics import METRICS
 from sklearn_jin.points.rows import ROWS
@@ -50,7 +53,27 @@ def test_an_overestimate_is_that_of_the_nearest():
     )
     assert 1 < fine.overestimate < 1.1 < coarse.overestimate < 3
     assert encode_rows(points, metric, ScalarQuantizer(4), None).overestimate == np.inf
-    assert NOT_ENCODED == (None, None, np.inf)
+    assert NOT_ENCODED == (None, None, np.inf, None)
+
+
+@pytest.mark.parametrize(
+    "d, bits, finer", [(WIDE, 2, True), (WIDE - 1, 2, False), (WIDE, SHORT, False)]
+)
+def test_short_codes_of_wide_rows_are_joined_by_finer_ones(d, bits, finer):
+    metric, points = prepared(indexes.rows(60, d))
+    trial, m = hold_rows(points, 1), bits * d // 4 - 8  # of 4 bits, and a float32
+    coarse = encode_rows(points, metric, PCAQuantizer(m, random_state=0), trial)
+    both = with_finer(coarse, points, metric, ScalarQuantizer(8), trial)
+    assert coarse.quantizer.n_bytes_ == -(-bits * d // 8)
+    if not finer:
+        assert both is coarse
+        return
+    fine = encode_rows(points, metric, ScalarQuantizer(8), trial)
+    assert both.quantizer is coarse.quantizer and both.codes is coarse.codes
+    assert_array_equal(both.finer.codes, fine.codes.codes)
+    assert both.overestimate == fine.overestimate < coarse.overestimate
+    assert with_finer(coarse, points, metric, ScalarQuantizer(8), None) is coarse
+    assert with_finer(NOT_ENCODED, points, metric, None, trial) is NOT_ENCODED
 
 
 @pytest.mark.parametrize("enough", [0, 1, 2])
