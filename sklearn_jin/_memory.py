@@ -86,6 +86,8 @@ def frozen(array):
     Kernels are given read-only arrays throughout: one compilation serves what
     lies in memory and what is mapped from a file.
     """
+    if not array.flags.writeable:
+        return array
     array = array.view()
     array.flags.writeable = False
     return array

@@ -24,7 +24,8 @@ MUTATIONS = {
         ("np.sqrt(scores / 2), rows, powers", "np.sqrt(scores), rows, powers"),
         ("<= NOISE * lengths", "< 0 * lengths"),
         ("powers[rows, None] + exponents", "powers[:1, None] + exponents"),
-        ("out=rows[part, :d]", "out=rows[: len(X[part]), :d]"),
+        ("rows[part, first:at] = some", "rows[: len(some), first:at] = some"),
+        ("return all_below(4.0**room, X)", "return all_below(16.0**room, X)"),
         ("return np.maximum(exponents - room, 0)", "return exponents - room"),
         ("-int(exponents[some].max())", "-int(exponents[some].min())"),
     ],
@@ -269,13 +270,18 @@ MUTATIONS = {
         ("keep = row != q", "keep = row >= 0"),
         ('side="right"', 'side="left"'),
         ("k = min(4 * k, n_points)", "k = k + 0"),
-        ('and not hasattr(self, "feature_names_in_")', ""),
         ("gaps = finish(scores, rows)", "gaps = finish(scores)"),
         (
             'return int(self.n_neighbors) - (self.mode == "connectivity")',
             "return int(self.n_neighbors)",
         ),
         ("check(index, self.n_samples_fit_)\n", "pass\n"),
+    ],
+    "neighbors/_inputs.py": [
+        ('and not hasattr(estimator, "feature_names_in_")', ""),
+        ("_MODEST = 1e18", "_MODEST = np.inf"),
+        ("elif not _is_finite(X):", "elif False:"),
+        ("and X.flags.c_contiguous", ""),
     ],
     "neighbors/_graph.py": [
         (
