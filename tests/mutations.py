@@ -203,7 +203,8 @@ MUTATIONS = {
         ("entries = with_entry(route, entries[:, None])", "entries = entries[:, None]"),
         ("rank = max(k, min(LEAST_RANK, ef))", "rank = k"),
         ("subset(points, layers.members)", "subset(points, layers.members[::-1])"),
-        ("entries[:, :room], entry_of(layers)", "entries[:, :room], entries[:, 0]"),
+        ("more[q, kept:] = entry_of(layers)", "more[q, kept:] = entries[q, 0]"),
+        ("comes_before(ranks[q], ranks[order[at - 1]])", "at < 0"),
     ],
     "search/lists.py": [
         (
@@ -265,7 +266,7 @@ MUTATIONS = {
     ],
     "neighbors/_base.py": [
         ("twin = self._twin()\n        twin._fit", "twin = self\n        twin._fit"),
-        ("twin, own = self._twin(), X is None", "twin, own = self, X is None"),
+        ("twin, own = self._fitted(), X is None", "twin, own = self, X is None"),
         ("if k > twin.n_samples_fit_ - own:", "if k > twin.n_samples_fit_:"),
         ("keep = row != q", "keep = row >= 0"),
         ('side="right"', 'side="left"'),

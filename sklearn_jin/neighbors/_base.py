@@ -412,4 +412,3 @@ class NeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             (data, ids.ravel(), np.arange(0, n * k + 1, k)),
             shape=(n, self.n_samples_fit_),
         )
-

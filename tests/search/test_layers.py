@@ -23,7 +23,7 @@ from sklearn_jin.search.layers import (
     Layers,
     Walks,
     adaptive_beam,
-    descend,
+    find_entries,
     revisit,
     visit,
 )
@@ -57,6 +57,10 @@ def layered(points, sizes):
 
 def every(queries):
     return np.arange(len(queries))
+
+
+def descend(layers, queries, rows):
+    return find_entries(layers, queries, rows)[:2]
 
 
 def fixed(ef):
