@@ -130,10 +130,12 @@ class Euclidean:
         rows = np.empty((n, width), np.float32) if few else aligned_empty(n, width)
         for lo in range(0, n, BLOCK):
             part, at = slice(lo, lo + BLOCK), 0
-            for some in columns(X[part], *([] if powers is None else [powers[part]])):
+            block = (X[part],) if powers is None else (X[part], powers[part])
+            for some in columns(*block):
                 first, at = at, at + some.shape[1]
                 rows[part, first:at] = some
-        rows[:, at:] = 0
+        if at < width:
+            rows[:, at:] = 0
         return frozen(rows)
 
 

@@ -279,7 +279,7 @@ MUTATIONS = {
         ("check(index, self.n_samples_fit_)\n", "pass\n"),
     ],
     "neighbors/_inputs.py": [
-        ('and not hasattr(estimator, "feature_names_in_")', ""),
+        ('and "feature_names_in_" not in vars(estimator)', ""),
         ("_MODEST = 1e18", "_MODEST = np.inf"),
         ("elif not _is_finite(X):", "elif False:"),
         ("and X.flags.c_contiguous", ""),

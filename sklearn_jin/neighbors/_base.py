@@ -260,7 +260,7 @@ class Neighbors(
 
     def _check_k(self, n_neighbors):
         k = self.n_neighbors if n_neighbors is None else n_neighbors
-        if type(k) is not int and not isinstance(k, Integral):
+        if not isinstance(k, (int, Integral)):  # an int is quickly told
             raise TypeError(
                 f"n_neighbors does not take {type(k)} value, enter integer value"
             )
@@ -288,7 +288,8 @@ class Neighbors(
         if self.n_jobs is not None or len(queries) > 1:
             n_threads = count_threads(self.n_jobs)
         search = self._search(k + own)
-        search = search._replace(k=k, own=own, n_threads=n_threads)
+        if own or n_threads > 1:  # for each replacement takes a microsecond
+            search = search._replace(k=k, own=own, n_threads=n_threads)
         return answer(self.index_, queries, search)
 
     def _within(self, queries, finish, radius):

@@ -43,7 +43,7 @@ def _is_plain(estimator, X):
         and len(X) > 0
         and X.shape[1] == estimator.n_features_in_
         and X.flags.c_contiguous
-        and not hasattr(estimator, "feature_names_in_")
+        and "feature_names_in_" not in vars(estimator)
     )
 
 

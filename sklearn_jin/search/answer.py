@@ -39,7 +39,6 @@ def _answer(index, queries, search):
     """As :func:`answer`, where a point may be in its own answer."""
     scores = np.empty((len(queries), search.k))
     ids = np.empty(scores.shape, np.int64)
-    scores.fill(np.inf)
     ids.fill(-1)
     exact_queries = frozen(encode_queries(index.points, queries))
     copies = copies_of(index.route)
@@ -61,7 +60,7 @@ def _answer(index, queries, search):
     left = ids[:, -1] < 0
     if limits is not None:
         left |= ~(scores[:, -1] <= limits)  # nor is a NaN sure
-    if left.any():
+    if np.count_nonzero(left):
         left = np.flatnonzero(left)
         scores[left], ids[left] = _scan(index, queries[left], search)
     return scores, ids

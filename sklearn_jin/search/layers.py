@@ -1,13 +1,14 @@
 """The route along a graph: upper layers of few nodes lead to entries of the lowest."""
 
 import math
-from functools import singledispatch
+import weakref
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numba.extending import overload
 
+from sklearn_jin._dispatch import singledispatch
 from sklearn_jin._jit import kernel, loop
 from sklearn_jin._memory import frozen
 from sklearn_jin._threads import run
@@ -30,6 +31,9 @@ SPREAD_SHARE = 0.75  # of the ranks between k and ef: so ef are expanded on aver
 WIDEST = 4  # an adaptive beam may be as many times as wide as a fixed one
 LEAST_RANK = 10  # scores of fewer neighbours tell little: see ``adaptive_beam``
 LEAST_GROWTH = 1e-5  # so that rounding does not part equal scores
+BEAMS = 64  # remembered
+
+_beams = {}
 
 
 class Layers(NamedTuple):
@@ -67,8 +71,9 @@ def propose_by_walks(route, index, queries, search, use):
     if search.effort >= n:
         return None
     encoded = frozen(encode_queries(searched, queries))
-    spread = index.learned.spread if search.adaptive else ()
-    beam = adaptive_beam(spread, search.k, search.effort, n)
+    beam = Beam(search.effort, search.k, NO_END)
+    if search.adaptive:
+        beam = adaptive_beam(index.learned.spread, search.k, search.effort, n)
     walks = Walks(searched, encoded, min(search.room, beam.ef), beam, search.n_threads)
     if search.own:
         nodes = np.arange(n, dtype=np.int32)
@@ -349,6 +354,21 @@ def _walks_per_task(n, n_threads):
 
 
 def adaptive_beam(spread, k, ef, n):
+    """As :func:`compute_beam`, which takes a tenth of the search of one query.
+
+    Beams are remembered as long as the ``spread``, which nobody changes, is there.
+    """
+    key = id(spread), k, ef, n
+    owner, beam = _beams.get(key, (None, None))
+    if owner is None or owner() is not spread:
+        if len(_beams) >= BEAMS:
+            _beams.clear()
+        beam = compute_beam(spread, k, ef, n)
+        _beams[key] = weakref.ref(spread), beam
+    return beam
+
+
+def compute_beam(spread, k, ef, n):
     """The beam of walks among ``n`` nodes that expand ``ef`` of them on average.
 
     A fixed beam spends the same on every query.  Here a walk ends where scores

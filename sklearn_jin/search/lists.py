@@ -10,11 +10,11 @@ products).  ``add`` is such that a row's distance from itself is 0: the errors o
 rows' codes that are left are those across the row, not along it.
 """
 
-from functools import singledispatch
 from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_jin._dispatch import singledispatch
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import frozen
 from sklearn_jin._threads import run
