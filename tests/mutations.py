@@ -94,7 +94,9 @@ MUTATIONS = {
             "cursor = min(cursor, put(pool, base, filled, beam.ef, key))",
             "put(pool, base, filled, beam.ef, key)",
         ),
-        ("visited[lane * words : (lane + 1) * words] = 0", "pass"),
+        ("visited[base : base + words] = 0", "pass"),
+        ("visited[base + (noted[base + j] >> 6)] = 0", "pass"),
+        ("n_noted[lane] = 0", "pass"),
         ("visited[word] |= bit", "pass"),
         (
             "set_query(points, scratch, lane, queries, row)",

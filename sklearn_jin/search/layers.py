@@ -10,11 +10,11 @@ from numba.extending import overload
 
 from sklearn_jin._dispatch import singledispatch
 from sklearn_jin._jit import kernel, loop
-from sklearn_jin._memory import frozen
+from sklearn_jin._memory import Zeros, frozen
 from sklearn_jin._threads import run
 from sklearn_jin.points import HOW, count, encode_queries, subset
 from sklearn_jin.search import counters
-from sklearn_jin.search.beam import NO_END, Beam, walk
+from sklearn_jin.search.beam import NO_END, Beam, visited_words, walk
 from sklearn_jin.search.index import (
     NO_COPIES,
     Copies,
@@ -33,7 +33,7 @@ LEAST_RANK = 10  # scores of fewer neighbours tell little: see ``adaptive_beam``
 LEAST_GROWTH = 1e-5  # so that rounding does not part equal scores
 BEAMS = 64  # remembered
 
-_beams = {}
+_beams, _zeros = {}, Zeros()
 
 
 class Layers(NamedTuple):
@@ -169,7 +169,7 @@ def descend(layers, queries, rows, bridges, radius):
     n, n_layers, left = len(rows), len(layers.starts) - 1, np.arange(len(rows))
     ranks = np.zeros((n, n_layers + 1), np.int32)
     entries = np.zeros((n, min(ENTRIES, layers.neighbors.shape[1])), np.int32)
-    hops, n_scores, n_kept = 0, 0, 0
+    hops, n_scores, n_kept, visited = 0, 0, 0, np.empty(0, np.uint64)
     for t in range(n_layers):
         k = entries.shape[1] if t == n_layers - 1 else 1
         begin = np.empty((len(left), 1), np.int32)
@@ -180,7 +180,7 @@ def descend(layers, queries, rows, bridges, radius):
         layer = layers.upper[layers.starts[t] : layers.starts[t + 1]]
         work = walk(
             layer, layers.landmarks, queries, rows[left], begin,
-            Beam(k, np.int64(1), NO_END), scores, found,
+            Beam(k, np.int64(1), NO_END), visited, scores, found,
         )  # fmt: skip
         hops, n_scores, n_kept = hops + work[0], n_scores + work[1], n_kept + work[2]
         n_left = 0
@@ -243,7 +243,7 @@ def with_entry(layers, entries):
 
 
 @kernel
-def walk_down(layers, points, queries, rows, beam, order, scores, ids):
+def walk_down(layers, points, queries, rows, beam, order, visited, scores, ids):
     """Fill ``scores`` and ``ids``, (n_rows, k), as ``walk`` does, from the top on.
 
     Row ``i`` of them is that of query ``rows[order[i]]``, and ``order`` is filled too:
@@ -253,8 +253,9 @@ def walk_down(layers, points, queries, rows, beam, order, scores, ids):
     sort_by_ranks(ranks, order)
     begin = with_entry(layers, entries[order])
     more = walk(
-        layers.neighbors, points, queries, rows[order], begin, beam, scores, ids
-    )
+        layers.neighbors, points, queries, rows[order], begin, beam, visited, scores,
+        ids,
+    )  # fmt: skip
     return work[0] + more[0], work[1] + more[1], work[2] + more[2]
 
 
@@ -296,9 +297,12 @@ def visit(layers, walks, rows, use):
     chunk, found = _walks_per_task(n, walks.n_threads), {}
     if n <= chunk:
         order, (scores, ids) = np.empty(n, np.int64), _room(walks, n)
+        visited = _zeros.take(visited_words(len(layers.neighbors), n))
         work = walk_down(
-            layers, walks.points, walks.queries, rows, walks.beam, order, scores, ids
-        )
+            layers, walks.points, walks.queries, rows, walks.beam, order, visited,
+            scores, ids,
+        )  # fmt: skip
+        _zeros.give(visited)
         counters.add(*work)
         return use(order, scores, ids)
 
@@ -330,10 +334,12 @@ def _walk_all(neighbors, walks, rows, entries, order, use):
 
     def walk_chunk(lo, hi):
         part, (scores, ids) = order[lo:hi], _room(walks, hi - lo)
+        visited = _zeros.take(visited_words(len(neighbors), hi - lo))
         work = walk(
             neighbors, walks.points, walks.queries, rows[part], entries[part],
-            walks.beam, scores, ids,
+            walks.beam, visited, scores, ids,
         )  # fmt: skip
+        _zeros.give(visited)
         counters.add(*work)
         use(part, scores, ids)
 
