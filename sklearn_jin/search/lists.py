@@ -10,6 +10,7 @@ products).  ``add`` is such that a row's distance from itself is 0: the errors o
 rows' codes that are left are those across the row, not along it.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -340,10 +341,17 @@ def _query_rows(lists, queries, turns, is_ip):
     return turns._replace(rows=asked.astype(np.int32)), rows
 
 
+@kernel
 def _powers(rows):
-    """The power of two above the length of every row, 1 for 0."""
-    lengths = np.sqrt(squares(rows))
-    return np.exp2(np.where(lengths > 0, np.frexp(lengths)[1], 0)).astype(np.float32)
+    """The power of two above the length of every row, float32; 1 for 0."""
+    powers = np.ones(len(rows), np.float32)
+    for q in range(len(rows)):
+        total = 0.0
+        for j in range(rows.shape[1]):
+            total += np.float64(rows[q, j]) * np.float64(rows[q, j])
+        if 0 < total < np.inf:
+            powers[q] = math.ldexp(1.0, math.frexp(math.sqrt(total))[1])
+    return powers
 
 
 @kernel
