@@ -218,7 +218,7 @@ MUTATIONS = {
             'cells = np.searchsorted(lists.starts, slots, side="left") - 1',
         ),
         ("met[ids[q, j] >> 6] = 0", "pass"),
-        ("np.sqrt(bases) - radii, 0", "np.sqrt(bases), 0"),
+        ("np.sqrt(bases[t]) - radii[t]", "np.sqrt(bases[t])"),
         (
             "offsets=turns.offsets - 2 * units, units=units",
             "offsets=turns.offsets - units, units=units",
