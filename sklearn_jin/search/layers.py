@@ -78,7 +78,7 @@ def propose_by_walks(route, index, queries, search, use):
     if search.own:
         nodes = np.arange(n, dtype=np.int32)
         copies = copies_of(route)
-        entries = copies.firsts if len(copies.firsts) else nodes
+        entries = copies.firsts.copy() if len(copies.firsts) else nodes
         entries = with_entry(route, entries[:, None])
         revisit(route.neighbors, walks, nodes, use, entries)
     else:
