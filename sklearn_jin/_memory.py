@@ -86,6 +86,39 @@ def frozen(array):
     Kernels are given read-only arrays throughout: one compilation serves what
     lies in memory and what is mapped from a file.
     """
+    if not array.flags.writeable:
+        return array
     array = array.view()
     array.flags.writeable = False
     return array
+
+
+class Zeros:
+    """Arrays of zeros, uint64, that are used again: large ones are slow to make.
+
+    Who takes one leaves zeros in it and gives it back, or else drops it.  A thread, or
+    a query within a query, takes its own.  At most 16 of 4 MB wait to be used.
+    """
+
+    few = 1 << 12  # numbers; so few are cleared as fast as they are passed around
+    many = 1 << 19  # more are not kept
+    most = 16  # arrays
+
+    def __init__(self):
+        self._waiting = []
+        self._nothing = np.zeros(0, np.uint64)
+
+    def take(self, n):
+        """An array of ``n`` zeros or more, or of none where they are ``few``."""
+        if n <= self.few:
+            return self._nothing
+        try:
+            array = self._waiting.pop()  # which no other thread can get as well
+        except IndexError:
+            array = self._nothing
+        return array if len(array) >= n else np.zeros(n, np.uint64)
+
+    def give(self, array):
+        """Let others use ``array``, which holds zeros."""
+        if self.few < len(array) <= self.many and len(self._waiting) < self.most:
+            self._waiting.append(array)

@@ -32,10 +32,10 @@ def count_threads(n_jobs):
     the limits of the machine, of ``OMP_NUM_THREADS``, of ``threadpoolctl`` and
     of a surrounding joblib worker.  An integer means what joblib makes of it.
     """
-    if not isinstance(n_jobs, Integral | None):
-        raise TypeError(f"n_jobs={n_jobs!r} must be None or an integer")
     if n_jobs is None:
         return _openmp_effective_n_threads()
+    if not isinstance(n_jobs, Integral):
+        raise TypeError(f"n_jobs={n_jobs!r} must be None or an integer")
     # threadpoolctl, which bounds the threads of BLAS, takes no integer of NumPy.
     return max(1, int(effective_n_jobs(n_jobs)))
 

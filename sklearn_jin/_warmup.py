@@ -52,7 +52,8 @@ def _made_ready(metric, quantizer):
 def _use(metric, quantizer, n_features):
     X = np.random.default_rng(0).random((100, n_features), dtype=np.float32)
     for index in _indexes(metric, quantizer):
-        index.set_params(metric=metric, quantizer=quantizer, n_jobs=1).fit(X)
+        # Two threads take what rows of one chunk do not: steps one by one.
+        index.set_params(metric=metric, quantizer=quantizer, n_jobs=2).fit(X)
         index.kneighbors(X)
         index.kneighbors(X[:1])
 

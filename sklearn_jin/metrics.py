@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from sklearn_jin._memory import aligned_empty, frozen, padded_width
+from sklearn_jin._memory import aligned, aligned_empty, frozen, padded_width
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
@@ -29,6 +29,7 @@ SAFE_OFFSET = 64.0  # standard deviations between a column's mean and zero
 NOISE = 1e-12  # of a row's length: what rounding leaves of a constant one
 SAMPLE = 10_000  # rows that tell mean and spread
 BLOCK = 8192  # rows prepared at a time
+FEW = 8192  # numbers: to find a place at a line for fewer takes longer than they do
 
 
 class Euclidean:
@@ -51,7 +52,7 @@ class Euclidean:
 
     def rows(self, X):
         """Prepared rows, read-only float32 of shape (n_samples, width)."""
-        return self._prepare(X, self._columns)
+        return frozen(aligned(self._prepare(X, self._columns)))
 
     def prepare_queries(self, X):
         """Prepared queries, and the function that finishes their scores.
@@ -100,12 +101,18 @@ class Euclidean:
         """
         # A row of d numbers below 2**e is shorter than 2**(e + log2(d) / 2).
         room = TOP - self.exponent_ - ((self.d_ - 1).bit_length() + 1) // 2
+        if self._all_near(X, room):
+            return None
         size = self._size(X)
         if size == 0 or math.frexp(size)[1] <= room:
             return None
         sizes = self._sizes(X)
         exponents = np.where(sizes > 0, np.frexp(sizes)[1], room)  # 0 is never far
         return np.maximum(exponents - room, 0)
+
+    def _all_near(self, X, room):
+        """Whether all sizes are below ``2**room``, of few rows; False may mean many."""
+        return all_below(2.0**room, X if self.shift_ is None else X - self.shift_)
 
     def _columns(self, X, powers=None):
         """What is kept of ``X``, as arrays side by side: here one."""
@@ -118,15 +125,17 @@ class Euclidean:
 
     def _prepare(self, X, columns, powers=None):
         """Join the ``columns`` of ``X``, block by block, and pad them with zeros."""
-        rows = None
-        for lo in range(0, len(X), BLOCK):
-            part = slice(lo, lo + BLOCK)
-            parts = columns(X[part], *([] if powers is None else [powers[part]]))
-            d = sum(part.shape[1] for part in parts)
-            if rows is None:
-                rows = aligned_empty(len(X), padded_width(d))
-                rows[:, d:] = 0
-            np.concatenate(parts, axis=1, out=rows[part, :d], casting="unsafe")
+        n, width = len(X), padded_width(self.width_)
+        few = n * width <= FEW
+        rows = np.empty((n, width), np.float32) if few else aligned_empty(n, width)
+        for lo in range(0, n, BLOCK):
+            part, at = slice(lo, lo + BLOCK), 0
+            block = (X[part],) if powers is None else (X[part], powers[part])
+            for some in columns(*block):
+                first, at = at, at + some.shape[1]
+                rows[part, first:at] = some
+        if at < width:
+            rows[:, at:] = 0
         return frozen(rows)
 
 
@@ -166,6 +175,9 @@ class Hellinger(Euclidean):
 
     def _finish(self, scores, rows=slice(None), powers=None):
         return self._unscaled(np.sqrt(scores / 2), rows, powers)
+
+    def _all_near(self, X, room):
+        return all_below(4.0**room, X)
 
     def _size(self, X):
         return math.sqrt(max(X.max(), 0))  # whether any is negative is told later
@@ -287,6 +299,14 @@ def size_of(X):
     return max(float(X.max()), -float(X.min()))
 
 
+def all_below(size, X):
+    """Whether all numbers of a few rows are known to be below ``size``, in 1 us.
+
+    If this is False, one may be larger, infinite or NaN, or they are not few.
+    """
+    return X.size <= FEW and float(np.vdot(X, X)) < size * size
+
+
 def safe_exponent(size, safe=SAFE):
     """The ``e`` that brings ``size * 2**e`` to [1/2, 1), or 0 if ``size`` is safe."""
     if size == 0 or not math.isfinite(size) or safe[0] < size <= safe[1]:
@@ -296,7 +316,7 @@ def safe_exponent(size, safe=SAFE):
 
 def times_power(X, exponents):
     """``X * 2**exponents``: float64, but ``X`` itself where the exponent is 0."""
-    if np.ndim(exponents) == 0 and exponents == 0:
+    if isinstance(exponents, int) and exponents == 0:
         return X
     if np.abs(exponents).max() <= FACTORS:  # a product takes a tenth of the time
         return np.multiply(X, np.ldexp(1.0, exponents), dtype=np.float64)

@@ -45,6 +45,7 @@ MIRRORS = {  # where the tests of a file are not in the file of its name
         "tests/test_contract_graphs.py",
         *CONTRACT,
     ],
+    "neighbors/_inputs.py": ["tests/test_contract_inputs.py"],
     "search/probing.py": ["tests/search/test_lists.py"],
     "search/reduced.py": [
         "tests/search/test_reduced.py",

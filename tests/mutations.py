@@ -24,7 +24,8 @@ MUTATIONS = {
         ("np.sqrt(scores / 2), rows, powers", "np.sqrt(scores), rows, powers"),
         ("<= NOISE * lengths", "< 0 * lengths"),
         ("powers[rows, None] + exponents", "powers[:1, None] + exponents"),
-        ("out=rows[part, :d]", "out=rows[: len(X[part]), :d]"),
+        ("rows[part, first:at] = some", "rows[: len(some), first:at] = some"),
+        ("return all_below(4.0**room, X)", "return all_below(16.0**room, X)"),
         ("return np.maximum(exponents - room, 0)", "return exponents - room"),
         ("-int(exponents[some].max())", "-int(exponents[some].min())"),
     ],
@@ -93,7 +94,9 @@ MUTATIONS = {
             "cursor = min(cursor, put(pool, base, filled, beam.ef, key))",
             "put(pool, base, filled, beam.ef, key)",
         ),
-        ("visited[lane * words : (lane + 1) * words] = 0", "pass"),
+        ("visited[base : base + words] = 0", "pass"),
+        ("visited[base + (noted[base + j] >> 6)] = 0", "pass"),
+        ("n_noted[lane] = 0", "pass"),
         ("visited[word] |= bit", "pass"),
         (
             "set_query(points, scratch, lane, queries, row)",
@@ -202,7 +205,8 @@ MUTATIONS = {
         ("entries = with_entry(route, entries[:, None])", "entries = entries[:, None]"),
         ("rank = max(k, min(LEAST_RANK, ef))", "rank = k"),
         ("subset(points, layers.members)", "subset(points, layers.members[::-1])"),
-        ("entries[:, :room], entry_of(layers)", "entries[:, :room], entries[:, 0]"),
+        ("more[q, kept:] = entry_of(layers)", "more[q, kept:] = entries[q, 0]"),
+        ("comes_before(ranks[q], ranks[order[at - 1]])", "at < 0"),
     ],
     "search/lists.py": [
         (
@@ -214,7 +218,7 @@ MUTATIONS = {
             'cells = np.searchsorted(lists.starts, slots, side="left") - 1',
         ),
         ("met[ids[q, j] >> 6] = 0", "pass"),
-        ("np.sqrt(bases) - radii, 0", "np.sqrt(bases), 0"),
+        ("np.sqrt(bases[t]) - radii[t]", "np.sqrt(bases[t])"),
         (
             "offsets=turns.offsets - 2 * units, units=units",
             "offsets=turns.offsets - units, units=units",
@@ -268,12 +272,11 @@ MUTATIONS = {
     ],
     "neighbors/_base.py": [
         ("twin = self._twin()\n        twin._fit", "twin = self\n        twin._fit"),
-        ("twin, own = self._twin(), X is None", "twin, own = self, X is None"),
+        ("twin, own = self._fitted(), X is None", "twin, own = self, X is None"),
         ("if k > twin.n_samples_fit_ - own:", "if k > twin.n_samples_fit_:"),
         ("keep = row != q", "keep = row >= 0"),
         ('side="right"', 'side="left"'),
         ("k = min(4 * k, n_points)", "k = k + 0"),
-        ('and not hasattr(self, "feature_names_in_")', ""),
         ("gaps = finish(scores, rows)", "gaps = finish(scores)"),
         (
             'return int(self.n_neighbors) - (self.mode == "connectivity")',
@@ -289,6 +292,12 @@ MUTATIONS = {
     ],
     "points/panels.py": [
         ("for q in range(whole, n):", "for q in range(whole, n - 1):"),
+    ],
+    "neighbors/_inputs.py": [
+        ('and "feature_names_in_" not in vars(estimator)', ""),
+        ("_MODEST = 1e18", "_MODEST = np.inf"),
+        ("elif not _is_finite(X):", "elif False:"),
+        ("and X.flags.c_contiguous", ""),
     ],
     "neighbors/_graph.py": [
         (

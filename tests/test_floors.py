@@ -6,7 +6,10 @@ import pytest
 from kernels import PACKAGE
 
 FLOORS = [
-    ["_jit", "_memory", "_simd", "_threads", "_compat", "_version", "metrics"],
+    [
+        *("_jit", "_memory", "_simd", "_threads", "_dispatch", "_compat", "_version"),
+        "metrics",
+    ],
     ["points"],
     ["search"],
     ["construction"],

@@ -12,6 +12,7 @@ from sklearn_jin._memory import (
     LARGE,
     LINE,
     SHORT,
+    Zeros,
     aligned,
     aligned_codes,
     aligned_empty,
@@ -161,3 +162,38 @@ def test_frozen_is_a_view_that_leaves_the_array_writeable():
     new_scratch = frozen(array)
     assert np.shares_memory(new_scratch, array)
     assert array.flags.writeable and not new_scratch.flags.writeable
+
+
+# Zeros that are used again.
+
+
+def test_zeros_are_used_again_but_by_one_at_a_time():
+    zeros = Zeros()
+    first, second = zeros.take(10_000), zeros.take(10_000)
+    assert not first.any() and len(first) >= 10_000
+    assert not np.shares_memory(first, second)
+    zeros.give(first)
+    assert zeros.take(5_000) is first
+    assert zeros.take(5_000) is not first
+
+
+def test_zeros_that_are_too_few_are_replaced():
+    zeros = Zeros()
+    zeros.give(zeros.take(5_000))
+    more = zeros.take(50_000)
+    assert len(more) >= 50_000 and not more.any()
+
+
+def test_few_zeros_are_none_and_too_many_are_not_kept():
+    zeros = Zeros()
+    assert len(zeros.take(Zeros.few)) == 0
+    large = zeros.take(Zeros.many + 1)
+    zeros.give(large)
+    assert zeros.take(5_000) is not large
+
+
+def test_no_more_zeros_are_kept_than_threads_need():
+    zeros = Zeros()
+    for array in [zeros.take(5_000) for _ in range(3 * Zeros.most)]:
+        zeros.give(array)
+    assert len(zeros._waiting) == Zeros.most

@@ -16,7 +16,7 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils.validation import _to_object_array, check_is_fitted, validate_data
+from sklearn.utils.validation import _to_object_array, check_is_fitted
 
 from sklearn_jin._compat import (
     CallbackSupportMixin,
@@ -30,7 +30,8 @@ from sklearn_jin._compat import (
 from sklearn_jin._memory import settled
 from sklearn_jin._threads import count_threads
 from sklearn_jin._version import __version__
-from sklearn_jin.metrics import ALIASES, FLOAT32_MAX, METRICS, effective_metric
+from sklearn_jin.metrics import ALIASES, METRICS, effective_metric
+from sklearn_jin.neighbors._inputs import checked
 from sklearn_jin.neighbors._progress import watch
 from sklearn_jin.neighbors._shell import shell
 
@@ -85,7 +86,7 @@ class Neighbors(
             If a parameter or ``X`` is invalid.  The estimator is then left as it was.
         """
         twin = self._twin()
-        twin._fit(twin._validate(X, reset=True))
+        twin._fit(checked(twin, X, reset=True))
         # One assignment: another thread sees the old index or the new one, and a fit
         # that fails or is interrupted leaves the estimator as it was.
         self.__dict__ = vars(twin)
@@ -136,8 +137,7 @@ class Neighbors(
             If ``n_neighbors`` is not within 1 and the number of fitted rows (less one
             for ``X=None``), or ``X`` has another width, NaN or infinite numbers.
         """
-        check_is_fitted(self)
-        twin, own = self._twin(), X is None
+        twin, own = self._fitted(), X is None
         k = twin._check_k(n_neighbors)
         queries, finish = twin._prepare(X)
         if k > twin.n_samples_fit_ - own:
@@ -184,10 +184,9 @@ class Neighbors(
             If ``radius`` is not a number, or ``sort_results`` is asked for without
             distances, or ``X`` is invalid (see :meth:`kneighbors`).
         """
-        check_is_fitted(self)
+        twin = self._fitted()
         if sort_results and not return_distance:
             raise ValueError("return_distance must be True if sort_results is True.")
-        twin = self._twin()
         radius = twin.radius if radius is None else radius
         if not isinstance(radius, Real) or radius != radius:  # which a NaN does
             raise ValueError(
@@ -245,6 +244,13 @@ class Neighbors(
         twin.__dict__ = vars(self).copy()
         return twin
 
+    def _fitted(self):
+        """A twin, or NotFittedError before ``fit``."""
+        twin = self._twin()
+        if "index_" not in vars(twin):  # to ask scikit-learn takes 4 us
+            check_is_fitted(twin)
+        return twin
+
     @property
     def _fit_X(self):
         """The fitted rows, as the metric sees them; scikit-learn asks for them."""
@@ -252,50 +258,9 @@ class Neighbors(
 
         return self.index_.metric.restore(kept_rows(self.index_))
 
-    def _validate(self, X, reset=False):
-        """``X`` as a float array of two dimensions, within float32."""
-        if reset or not self._is_plain(X):
-            X = self._checked(X, reset)
-        if X.dtype == np.float64 and (size := np.abs(X).max()) > FLOAT32_MAX:
-            raise ValueError(
-                f"X holds {size:.6g}, a value too large for dtype('float32') "
-                f"(at most {FLOAT32_MAX:.6g}): rescale the data"
-            )
-        return X
-
-    def _checked(self, X, reset):
-        """``X`` as scikit-learn's validation returns it."""
-        if sparse.issparse(X):
-            raise TypeError(
-                f"X is sparse, which {type(self).__name__} does not take: densify it "
-                "with X.toarray() or reduce it with sklearn.decomposition.TruncatedSVD"
-            )
-        small = getattr(X, "dtype", None) in _SMALL_TYPES
-        dtype = np.float32 if small else [np.float64, np.float32]
-        with np.errstate(over="ignore", invalid="ignore"):  # sums of huge numbers
-            return validate_data(self, X, reset=reset, order="C", dtype=dtype)
-
-    def _is_plain(self, X):
-        """Whether ``X`` is what scikit-learn's validation would return as it is.
-
-        That takes 60 microseconds, as long as the search of two queries.
-        """
-        if not (
-            type(X) is np.ndarray
-            and X.dtype in (np.float32, np.float64)
-            and X.ndim == 2
-            and len(X) > 0
-            and X.shape[1] == self.n_features_in_
-            and X.flags.c_contiguous
-            and not hasattr(self, "feature_names_in_")
-        ):
-            return False
-        with np.errstate(over="ignore", invalid="ignore"):
-            return bool(np.isfinite(X.sum()))  # else told apart by the validation
-
     def _check_k(self, n_neighbors):
         k = self.n_neighbors if n_neighbors is None else n_neighbors
-        if not isinstance(k, Integral):
+        if not isinstance(k, (int, Integral)):  # an int is quickly told
             raise TypeError(
                 f"n_neighbors does not take {type(k)} value, enter integer value"
             )
@@ -310,7 +275,7 @@ class Neighbors(
             from sklearn_jin.construction.codes import kept_rows
 
             return metric.prepare_own(kept_rows(self.index_))
-        return metric.prepare_queries(self._validate(X))
+        return metric.prepare_queries(checked(self, X))
 
     def _answer(self, queries, k, own=False):
         """Exact scores (n_queries, k), ascending, and ids of ``k`` distinct points.
@@ -319,8 +284,12 @@ class Neighbors(
         """
         from sklearn_jin.search.answer import answer
 
+        n_threads = 1  # to count them takes as long as other steps of one query
+        if self.n_jobs is not None or len(queries) > 1:
+            n_threads = count_threads(self.n_jobs)
         search = self._search(k + own)
-        search = search._replace(k=k, own=own, n_threads=count_threads(self.n_jobs))
+        if own or n_threads > 1:  # for each replacement takes a microsecond
+            search = search._replace(k=k, own=own, n_threads=n_threads)
         return answer(self.index_, queries, search)
 
     def _within(self, queries, finish, radius):
@@ -401,8 +370,7 @@ class NeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             CSR, each row in the order of distance: ``n_neighbors + 1`` distances
             for ``mode="distance"``, ``n_neighbors`` ones for ``"connectivity"``.
         """
-        check_is_fitted(self)
-        twin = self._twin()
+        twin = self._fitted()
         k = int(twin.n_neighbors) + (twin.mode == "distance")
         return twin._graph(*twin.kneighbors(X, k))
 
@@ -445,6 +413,3 @@ class NeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             (data, ids.ravel(), np.arange(0, n * k + 1, k)),
             shape=(n, self.n_samples_fit_),
         )
-
-
-_SMALL_TYPES = tuple(np.dtype(t) for t in ("f4", "f2", "i1", "u1", "i2", "u2", "?"))

@@ -115,8 +115,7 @@ class GraphNeighbors(Coded, Neighbors):
         return count_threads(self.n_jobs)
 
     def _check_ef(self):
-        if not isinstance(self.ef_search, Integral) or self.ef_search < 1:
-            raise ValueError(
-                f"ef_search={self.ef_search!r} must be None or an integer from 1 on"
-            )
-        return int(self.ef_search)
+        ef = self.ef_search
+        if not isinstance(ef, (int, Integral)) or ef < 1:  # an int is quickly told
+            raise ValueError(f"ef_search={ef!r} must be None or an integer from 1 on")
+        return int(ef)

@@ -130,7 +130,7 @@ class PartitionNeighbors(Reranked, Neighbors):
         if self.n_probes is None:
             wanted = int(np.ceil(self._probes_by_root * self.n_lists_**0.5))
             return min(self.n_lists_, max(self._least_probes, wanted))
-        if not isinstance(self.n_probes, Integral) or self.n_probes < 1:
+        if not isinstance(self.n_probes, (int, Integral)) or self.n_probes < 1:
             raise ValueError(
                 f"n_probes={self.n_probes!r} must be None or an integer from 1 on"
             )

@@ -11,10 +11,9 @@ these very parameter names and without annotations, because Numba compares
 them.  Adding a kind adds a file; a metric names the kind that serves it.
 """
 
-from functools import singledispatch
-
 from numba.extending import overload
 
+from sklearn_jin._dispatch import singledispatch
 from sklearn_jin._jit import FLAGS
 
 HOW = {"jit_options": {"fastmath": FLAGS}, "inline": "always"}

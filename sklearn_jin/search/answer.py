@@ -38,8 +38,9 @@ def answer(index, queries, search):
 
 def _answer(index, queries, search):
     """As :func:`answer`, where a point may be in its own answer."""
-    shape = len(queries), search.k
-    scores, ids = np.full(shape, np.inf), np.full(shape, -1, np.int64)
+    scores = np.empty((len(queries), search.k))
+    ids = np.empty(scores.shape, np.int64)
+    ids.fill(-1)
     exact_queries = frozen(encode_queries(index.points, queries))
     finer = index.finer
     asked = None if finer is None else encode_queries(finer, queries)
@@ -64,8 +65,8 @@ def _answer(index, queries, search):
     left = ids[:, -1] < 0
     if limits is not None:
         left |= ~(scores[:, -1] <= limits)  # nor is a NaN sure
-    left = np.flatnonzero(left)
-    if len(left):
+    if np.count_nonzero(left):
+        left = np.flatnonzero(left)
         scores[left], ids[left] = _scan(index, queries[left], search)
     return scores, ids
 

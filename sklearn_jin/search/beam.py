@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_jin._jit import kernel, piece
+from sklearn_jin._jit import kernel, loop, piece
 from sklearn_jin._memory import LINE
 from sklearn_jin._simd import below, insert, list_new, lowest, prefetch_lines
 from sklearn_jin.points import (
@@ -34,6 +34,11 @@ LANES = 4  # queries walked at a time
 COMPARED = 32  # scores that are compared with the worst of a pool at once
 LOW_SIX = np.uint64(63)
 NO_END = np.float32(np.inf)  # gamma of a walk that ends when its pool does
+
+
+def visited_words(n_nodes, n_queries):
+    """Words of ``visited`` of a walk of ``n_queries`` among ``n_nodes``."""
+    return min(LANES, n_queries) * ((n_nodes >> 6) + 1)
 
 
 class Beam(NamedTuple):
@@ -75,7 +80,7 @@ def places(room):
 
 
 @kernel
-def walk(neighbors, points, queries, rows, entries, beam, scores, ids):
+def walk(neighbors, points, queries, rows, entries, beam, visited, scores, ids):
     """Fill ``scores`` and ``ids``, (n_rows, k), with the ``k`` nearest met.
 
     Malkov & Yashunin 2020, algorithm 2 (SEARCH-LAYER), for query
@@ -86,20 +91,25 @@ def walk(neighbors, points, queries, rows, entries, beam, scores, ids):
     times that of the ``beam.rank``-th best (adaptive beam search, Al-Jazzazi et
     al. 2025), for which ``gamma`` may be infinite.  Rows of ``neighbors``
     (n, width) end in -1s.  Places without a node, or whose score is not finite,
-    hold an infinite score and id -1.  Returns the numbers of hops, of scores and
-    of insertions into the pools.
+    hold an infinite score and id -1.  ``visited`` holds zeros, before and after; where
+    it has less than ``visited_words`` others take its place.  Returns the numbers of
+    hops, of scores and of insertions into the pools.
     """
     n_queries, k = ids.shape
     n_nodes, width = neighbors.shape
     ef, gamma = beam.ef, beam.gamma
     lanes, zero_ends = min(LANES, n_queries), zero_is_sure(points) and gamma < np.inf
     words, stride = (n_nodes >> 6) + 1, places(ef)
+    if len(visited) < lanes * words:
+        visited = np.zeros(lanes * words, np.uint64)
+    visited = visited[: lanes * words]  # a bit a node
     row_lines = (4 * width + LINE - 1) // LINE
     scratch = new_scratch(points, lanes)
     pool = np.empty(lanes * stride, np.uint64)
-    visited = np.empty(lanes * words, np.uint64)  # a bit a node
     pending = np.empty(lanes * width, np.int32)  # asked for, to be scored
     arrived = np.empty((width + COMPARED - 1) // COMPARED * COMPARED, np.float32)
+    noted = np.empty(lanes * words, np.int32)  # nodes whose bits are set, by lane
+    n_noted = np.zeros(lanes, np.int64)  # or more than ``words``, if all are to be
     n_pending = np.zeros(lanes, np.int64)  # -1: a row of neighbours was asked for
     size = np.zeros(lanes, np.int64)  # keys in the pool
     cursor = np.zeros(lanes, np.int64)  # keys before it are expanded
@@ -111,6 +121,7 @@ def walk(neighbors, points, queries, rows, entries, beam, scores, ids):
             points, queries, rows[q], entries[q], scratch, lane, lanes, pool, visited,
             pending,
         )  # fmt: skip
+        _note(pending, lane * width, n_pending[lane], noted, n_noted, lane)
     while live > 0:
         for lane in range(lanes):
             if query[lane] < 0:
@@ -136,6 +147,7 @@ def walk(neighbors, points, queries, rows, entries, beam, scores, ids):
                 else:
                     _report(pool, base, size[lane], k, query[lane], scores, ids)
                     size[lane], cursor[lane], query[lane] = 0, 0, -1
+                    _forget(visited, words, noted, n_noted, lane)
                     if upcoming < n_queries:
                         q = upcoming
                         query[lane], upcoming = q, q + 1
@@ -143,6 +155,7 @@ def walk(neighbors, points, queries, rows, entries, beam, scores, ids):
                             points, queries, rows[q], entries[q], scratch, lane, lanes,
                             pool, visited, pending,
                         )  # fmt: skip
+                        _note(pending, first, n_pending[lane], noted, n_noted, lane)
                     else:
                         live -= 1
                     continue
@@ -152,7 +165,11 @@ def walk(neighbors, points, queries, rows, entries, beam, scores, ids):
             n = list_new(neighbors, id_of(key), visited, lane * words, pending, first)
             for j in range(n):
                 prefetch(points, pending[first + j])
+            _note(pending, first, n, noted, n_noted, lane)
             n_pending[lane] = n
+            if lanes == 1 and cursor[lane] + 1 < size[lane]:  # the next one, as a rule
+                node = id_of(pool[base + cursor[lane] + 1])
+                prefetch_lines(neighbors, node, row_lines)
     return hops, n_scores, n_kept
 
 
@@ -183,6 +200,31 @@ def _keep_near(pending, first, n, scores, pool, base, filled, cursor, beam, zero
     return filled, cursor, kept
 
 
+@loop
+def _note(pending, first, n, noted, n_noted, lane):
+    """Note ``n`` nodes whose bits were set; but not more than there are words."""
+    words, filled = len(noted) // len(n_noted), n_noted[lane]
+    n_noted[lane] = filled + n
+    if filled + n <= words:
+        for j in range(n):
+            noted[lane * words + filled + j] = pending[first + j]
+
+
+@loop
+def _forget(visited, words, noted, n_noted, lane):
+    """Clear the bits of a lane.
+
+    All of them, for a million nodes, would take 10 us, a sixth of the walk.
+    """
+    base = lane * words
+    if n_noted[lane] <= words:
+        for j in range(n_noted[lane]):
+            visited[base + (noted[base + j] >> 6)] = 0
+    else:
+        visited[base : base + words] = 0
+    n_noted[lane] = 0
+
+
 @kernel
 def _enter(points, queries, row, entries, scratch, lane, lanes, pool, visited, pending):
     """Begin the walk of a query in ``lane``; return how many ``entries`` it visits.
@@ -193,7 +235,6 @@ def _enter(points, queries, row, entries, scratch, lane, lanes, pool, visited, p
     words, stride = len(visited) // lanes, len(pool) // lanes
     width = len(pending) // lanes
     pool[lane * stride : (lane + 1) * stride] = NO_KEY
-    visited[lane * words : (lane + 1) * words] = 0
     n = 0
     for entry in entries:
         word, bit = lane * words + (entry >> 6), ONE << (np.uint64(entry) & LOW_SIX)

@@ -58,15 +58,12 @@ def entry_of_branches(layers):
 @find_entries.register(Branches)
 def find_both(layers, queries, rows):
     """The entries of both branches."""
-    found = [
-        descend(branch, queries, rows, bridges, layers.radius[0])
-        for branch, bridges in (
-            (layers.first, layers.first_bridges),
-            (layers.second, layers.second_bridges),
-        )
-    ]
-    ranks, entries = map(np.hstack, zip(*found))
-    return entries[:, : layers.neighbors.shape[1]], ranks
+    radius, width = layers.radius[0], layers.neighbors.shape[1]
+    one = descend(layers.first, queries, rows, layers.first_bridges, radius)
+    two = descend(layers.second, queries, rows, layers.second_bridges, radius)
+    ranks, entries = np.hstack((one[0], two[0])), np.hstack((one[1], two[1]))
+    a, b = one[2], two[2]
+    return ranks, entries[:, :width], (a[0] + b[0], a[1] + b[1], a[2] + b[2])
 
 
 @with_landmarks.register(Branches)

@@ -26,9 +26,16 @@ ULP = 2.0**-24  # relative rounding error of one float32 operation
 ONE_BIT = np.uint32(1)
 
 
+@kernel
 def first_mean(scores):
     """Mean of the first scores of every row, float32: that of the nearest cells."""
-    return scores[:, :FIRST].mean(axis=1, dtype=np.float64).astype(np.float32)
+    means, first = np.empty(len(scores), np.float32), min(FIRST, scores.shape[1])
+    for q in range(len(scores)):
+        total = 0.0
+        for j in range(first):
+            total += np.float64(scores[q, j])
+        means[q] = total / first
+    return means
 
 
 def limit_of(growth, n_probes):
@@ -74,13 +81,16 @@ def nearest_cells(cells, queries, room, limit=np.inf, weights=None):
     ids = None
     if weights is not None and n > FEW and n_cells > RANKED:
         ids = _proposed_cells(weights, queries, room, limit)
-    if ids is None:
-        ids = np.tile(np.arange(n_cells, dtype=np.int32), (n, 1))
+    every = ids is None
+    if every:
+        ids = np.empty((n, n_cells), np.int32)
+        ids[:] = np.arange(n_cells, dtype=np.int32)
     keys = np.empty(ids.shape, np.uint64)
     score_cells(cells, frozen(queries), ids, keys)
     keys.sort(axis=1)
     ids, scores = split_keys(np.ascontiguousarray(keys[:, :room]))
-    scores[ids < 0] = np.inf
+    if not every:
+        scores[ids < 0] = np.inf
     return ids, scores
 
 

@@ -25,6 +25,11 @@ def counting():
         _tallies[:] = [other for other in _tallies if other is not tally]
 
 
+def are_wanted():
+    """Whether anybody asks: what nobody does need not be counted."""
+    return bool(_tallies)
+
+
 def add(hops=0, scores=0, insertions=0, exact=0):
     """Give the work of one chunk of a search to those who ask."""
     for tally in _tallies:

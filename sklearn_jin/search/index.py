@@ -5,11 +5,11 @@ answer` reads one.  Nothing in it is ever changed, so a query that began with an
 ends with the same one, whatever other threads do.
 """
 
-from functools import singledispatch
 from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_jin._dispatch import singledispatch
 from sklearn_jin._memory import frozen
 from sklearn_jin.points import count, ranges_of
 

@@ -1,18 +1,20 @@
 """The route along a graph: upper layers of few nodes lead to entries of the lowest."""
 
 import math
-from functools import singledispatch
+import weakref
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numba.extending import overload
 
-from sklearn_jin._jit import kernel
-from sklearn_jin._memory import frozen
+from sklearn_jin._dispatch import singledispatch
+from sklearn_jin._jit import kernel, loop
+from sklearn_jin._memory import Zeros, frozen
 from sklearn_jin._threads import run
-from sklearn_jin.points import count, encode_queries, subset
+from sklearn_jin.points import HOW, count, encode_queries, subset
 from sklearn_jin.search import counters
-from sklearn_jin.search.beam import NO_END, Beam, walk
+from sklearn_jin.search.beam import NO_END, Beam, visited_words, walk
 from sklearn_jin.search.index import (
     NO_COPIES,
     Copies,
@@ -23,13 +25,15 @@ from sklearn_jin.search.index import (
 
 ENTRIES = 4  # nodes of the lowest layer that a walk starts from
 WALKS_PER_TASK = 256  # walks a thread takes at a time, at most
+FEWEST_PER_TASK = 8  # and at least, for to wake another takes as long as two walks
 TASKS = 4  # a thread is given at least, so that all end together
 SPREAD_SHARE = 0.75  # of the ranks between k and ef: so ef are expanded on average
 WIDEST = 4  # an adaptive beam may be as many times as wide as a fixed one
 LEAST_RANK = 10  # scores of fewer neighbours tell little: see ``adaptive_beam``
 LEAST_GROWTH = 1e-5  # so that rounding does not part equal scores
-NO_BRIDGES = frozen(np.empty(0, np.bool_))
-FIRST_ALONE = frozen(np.zeros(1, np.int64))  # the order of one query
+BEAMS = 64  # remembered
+
+_beams, _zeros = {}, Zeros()
 
 
 class Layers(NamedTuple):
@@ -60,12 +64,15 @@ def propose_by_walks(route, index, queries, search, use):
     if search.effort >= n:
         return None
     encoded = frozen(encode_queries(searched, queries))
-    spread = index.learned.spread if search.adaptive else ()
-    beam = adaptive_beam(spread, search.k, search.effort, n)
+    beam = Beam(search.effort, search.k, NO_END)
+    if search.adaptive:
+        beam = adaptive_beam(index.learned.spread, search.k, search.effort, n)
     walks = Walks(searched, encoded, min(search.room, beam.ef), beam, search.n_threads)
     if search.own:
         copies = copies_of(route)
-        own = copies.firsts if len(copies.firsts) else np.arange(n, dtype=np.int32)
+        own = np.arange(n, dtype=np.int32)
+        if len(copies.firsts):
+            own = copies.firsts.copy()
         entries = with_entry(route, own[:, None])
         revisit(route.neighbors, walks, entries, use)
     else:
@@ -121,30 +128,21 @@ class Walks(NamedTuple):
     n_threads: int
 
 
-def descend(layers, queries, rows, bridges=NO_BRIDGES, radius=0.0):
-    """Nearest rank met on every upper layer, (n_rows, n_layers + 1); and entries.
+@kernel
+def descend(layers, queries, rows, bridges, radius):
+    """Nearest rank met on every upper layer, (n_rows, n_layers + 1); entries; and work.
 
     Malkov & Yashunin 2020, algorithm 5, lines 3 to 5: a beam of one, for the
     ``queries`` numbered ``rows``; the first column is the entry of the top layer.
     But of the last layer the ``ENTRIES`` nearest are entries of the lowest: one
     alone may lie in another cluster.  A query that comes within ``radius`` of a rank
-    that has one of the ``bridges`` passes by all layers below.
+    that has one of the ``bridges`` passes by all layers below.  The work is as that
+    of ``walk``.
     """
-    ranks = np.zeros((len(rows), len(layers.starts)), np.int32)
-    entries = np.zeros((len(rows), min(ENTRIES, layers.neighbors.shape[1])), np.int32)
-    work = pass_layers(
-        layers.upper, layers.starts, layers.landmarks, queries, rows, bridges,
-        np.float32(radius), ranks, entries,
-    )  # fmt: skip
-    counters.add(*work)
-    return ranks, layers.members[entries]
-
-
-@kernel
-def pass_layers(upper, starts, points, queries, rows, bridges, radius, ranks, entries):
-    """Fill ``ranks`` and ``entries``, ranks too; returns the work, as ``walk`` does."""
-    n_layers, left = len(starts) - 1, np.arange(len(rows))
-    hops, n_scores, n_kept = 0, 0, 0
+    n, n_layers, left = len(rows), len(layers.starts) - 1, np.arange(len(rows))
+    ranks = np.zeros((n, n_layers + 1), np.int32)
+    entries = np.zeros((n, min(ENTRIES, layers.neighbors.shape[1])), np.int32)
+    hops, n_scores, n_kept, visited = 0, 0, 0, np.empty(0, np.uint64)
     for t in range(n_layers):
         k = entries.shape[1] if t == n_layers - 1 else 1
         begin = np.empty((len(left), 1), np.int32)
@@ -152,8 +150,11 @@ def pass_layers(upper, starts, points, queries, rows, bridges, radius, ranks, en
             begin[i, 0] = ranks[left[i], t]
         scores = np.empty((len(left), k), np.float32)
         found = np.empty((len(left), k), np.int32)
-        layer, beam = upper[starts[t] : starts[t + 1]], Beam(k, np.int64(1), NO_END)
-        work = walk(layer, points, queries, rows[left], begin, beam, scores, found)
+        layer = layers.upper[layers.starts[t] : layers.starts[t + 1]]
+        work = walk(
+            layer, layers.landmarks, queries, rows[left], begin,
+            Beam(k, np.int64(1), NO_END), visited, scores, found,
+        )  # fmt: skip
         hops, n_scores, n_kept = hops + work[0], n_scores + work[1], n_kept + work[2]
         n_left = 0
         for i in range(len(left)):
@@ -164,14 +165,91 @@ def pass_layers(upper, starts, points, queries, rows, bridges, radius, ranks, en
             if len(bridges) == 0 or not (bridges[rank] and scores[i, 0] <= radius):
                 left[n_left], n_left = q, n_left + 1
         left = left[:n_left]
-    return hops, n_scores, n_kept
+    for q in range(n):
+        for j in range(entries.shape[1]):
+            entries[q, j] = layers.members[entries[q, j]]
+    return ranks, entries, (hops, n_scores, n_kept)
 
 
 @singledispatch
 def find_entries(layers, queries, rows):
-    """Entries (n_rows, n_entries) of the lowest layer; and ranks by which to sort."""
-    ranks, entries = descend(layers, queries, rows)
-    return entries, ranks
+    """Ranks by which to sort, entries (n_rows, n_entries) of the lowest layer, work."""
+    return descend(layers, queries, rows, np.empty(0, np.bool_), np.float32(0))
+
+
+@singledispatch
+def entry_of(layers):
+    """The node from which every other can be reached."""
+    return layers.members[0]
+
+
+# Numba picks what plain Python picks: the function registered for the type.
+@overload(find_entries, **HOW)
+def _compiled_find_entries(layers, queries, rows):
+    return find_entries.dispatch(layers.instance_class)
+
+
+@overload(entry_of, **HOW)
+def _compiled_entry_of(layers):
+    return entry_of.dispatch(layers.instance_class)
+
+
+@kernel
+def enter(layers, queries, rows):
+    """As :func:`find_entries`, compiled."""
+    return find_entries(layers, queries, rows)
+
+
+@kernel
+def with_entry(layers, entries):
+    """``entries`` (n, m), and where rows have room the one that leads to every node.
+
+    Else a walk could be caught among nodes that lead to no others.
+    """
+    room = layers.neighbors.shape[1] - 1
+    kept = min(entries.shape[1], max(room, 1))
+    more = np.empty((len(entries), kept + (1 if room > 0 else 0)), np.int32)
+    for q in range(len(entries)):
+        more[q, :kept] = entries[q, :kept]
+        more[q, kept:] = entry_of(layers)
+    return more
+
+
+@kernel
+def walk_down(layers, points, queries, rows, beam, order, visited, scores, ids):
+    """Fill ``scores`` and ``ids``, (n_rows, k), as ``walk`` does, from the top on.
+
+    Row ``i`` of them is that of query ``rows[order[i]]``, and ``order`` is filled too:
+    queries that descend alike are walked one after another.
+    """
+    ranks, entries, work = find_entries(layers, queries, rows)
+    sort_by_ranks(ranks, order)
+    begin = with_entry(layers, entries[order])
+    more = walk(
+        layers.neighbors, points, queries, rows[order], begin, beam, visited, scores,
+        ids,
+    )  # fmt: skip
+    return work[0] + more[0], work[1] + more[1], work[2] + more[2]
+
+
+@loop
+def sort_by_ranks(ranks, order):
+    """Fill ``order`` with the numbers of a few rows of ``ranks``, as lexsort would."""
+    for q in range(len(ranks)):
+        at = q
+        while at > 0 and comes_before(ranks[q], ranks[order[at - 1]]):
+            order[at] = order[at - 1]
+            at -= 1
+        order[at] = q
+
+
+@loop
+def comes_before(row, other):
+    """Whether ``row`` is less than the ``other`` where they first differ."""
+    for j in range(len(row)):
+        if row[j] != other[j]:
+            return row[j] < other[j]
+    return False
 
 
 @singledispatch
@@ -190,35 +268,27 @@ def visit(layers, walks, rows, use):
     """
     n, rows = len(rows), rows.astype(np.int64, copy=False)
     chunk, found = _walks_per_task(n, walks.n_threads), {}
+    if n <= chunk:
+        order, (scores, ids) = np.empty(n, np.int64), _room(walks, n)
+        visited = _zeros.take(visited_words(len(layers.neighbors), n))
+        work = walk_down(
+            layers, walks.points, walks.queries, rows, walks.beam, order, visited,
+            scores, ids,
+        )  # fmt: skip
+        _zeros.give(visited)
+        counters.add(*work)
+        return use(order, scores, ids)
 
-    def enter(lo, hi):
-        found[lo] = find_entries(layers, walks.queries, rows[lo:hi])
+    def enter_chunk(lo, hi):
+        ranks, entries, work = enter(layers, walks.queries, rows[lo:hi])
+        counters.add(*work)
+        found[lo] = ranks, entries
 
-    run(enter, n, chunk, walks.n_threads)
+    run(enter_chunk, n, chunk, walks.n_threads)
     parts = [found[lo] for lo in sorted(found)]
-    entries, ranks = map(np.concatenate, zip(*parts)) if len(parts) > 1 else parts[0]
-    order = np.lexsort(ranks.T[::-1]) if n > 1 else FIRST_ALONE
+    ranks, entries = map(np.concatenate, zip(*parts))
     entries = with_entry(layers, entries)
-    _walk_all(layers.neighbors, walks, rows, entries, order, use)
-
-
-@singledispatch
-def entry_of(layers):
-    """The node from which every other can be reached."""
-    return layers.members[0]
-
-
-def with_entry(layers, entries):
-    """``entries`` (n, m), and where rows have room the one that leads to every node.
-
-    Else a walk could be caught among nodes that lead to no others.
-    """
-    room = layers.neighbors.shape[1] - 1
-    if room < 1:
-        return entries
-    more = np.empty((len(entries), min(entries.shape[1], room) + 1), np.int32)
-    more[:, :-1], more[:, -1] = entries[:, :room], entry_of(layers)
-    return more
+    _walk_all(layers.neighbors, walks, rows, entries, np.lexsort(ranks.T[::-1]), use)
 
 
 def revisit(neighbors, walks, entries, use):
@@ -235,13 +305,13 @@ def _walk_all(neighbors, walks, rows, entries, order, use):
     """Walk from the ``entries``, in ``order``, and ``use`` every chunk of walks."""
 
     def walk_chunk(lo, hi):
-        part = order[lo:hi]
-        scores = np.empty((len(part), walks.k), np.float32)
-        ids = np.empty((len(part), walks.k), np.int32)
+        part, (scores, ids) = order[lo:hi], _room(walks, hi - lo)
+        visited = _zeros.take(visited_words(len(neighbors), hi - lo))
         work = walk(
             neighbors, walks.points, walks.queries, rows[part], entries[part],
-            walks.beam, scores, ids,
+            walks.beam, visited, scores, ids,
         )  # fmt: skip
+        _zeros.give(visited)
         counters.add(*work)
         use(part, scores, ids)
 
@@ -249,12 +319,34 @@ def _walk_all(neighbors, walks, rows, entries, order, use):
     run(walk_chunk, len(order), chunk, walks.n_threads)
 
 
+def _room(walks, n):
+    """Scores and ids, to be filled, of what ``n`` walks find."""
+    return np.empty((n, walks.k), np.float32), np.empty((n, walks.k), np.int32)
+
+
 def _walks_per_task(n, n_threads):
     """Walks a thread takes at a time, of ``n``."""
-    return max(1, min(WALKS_PER_TASK, n // (TASKS * n_threads)))
+    if n_threads == 1:
+        return WALKS_PER_TASK
+    return min(WALKS_PER_TASK, max(FEWEST_PER_TASK, n // (TASKS * n_threads)))
 
 
 def adaptive_beam(spread, k, ef, n):
+    """As :func:`compute_beam`, which takes a tenth of the search of one query.
+
+    Beams are remembered as long as the ``spread``, which nobody changes, is there.
+    """
+    key = id(spread), k, ef, n
+    owner, beam = _beams.get(key, (None, None))
+    if owner is None or owner() is not spread:
+        if len(_beams) >= BEAMS:
+            _beams.clear()
+        beam = compute_beam(spread, k, ef, n)
+        _beams[key] = weakref.ref(spread), beam
+    return beam
+
+
+def compute_beam(spread, k, ef, n):
     """The beam of walks among ``n`` nodes that expand ``ef`` of them on average.
 
     A fixed beam spends the same on every query.  Here a walk ends where scores
@@ -279,10 +371,11 @@ def log_score_at(spread, rank):
     Beyond the last rank that is known it grows as over the last half of them.
     """
     n = len(spread)
+    at = spread.item  # numbers of Python, in which arithmetic takes a tenth of the time
     if rank < n:
         low = int(rank)
         share = math.log(rank / low) / math.log1p(1 / low)
-        return spread[low - 1] + share * (spread[low] - spread[low - 1])
+        return at(low - 1) + share * (at(low) - at(low - 1))
     half = n // 2
-    slope = (spread[-1] - spread[half]) / math.log(n / (half + 1))
-    return spread[-1] + slope * math.log(rank / n)
+    slope = (at(n - 1) - at(half)) / math.log(n / (half + 1))
+    return at(n - 1) + slope * math.log(rank / n)

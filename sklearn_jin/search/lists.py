@@ -10,11 +10,12 @@ products).  ``add`` is such that a row's distance from itself is 0: the errors o
 rows' codes that are left are those across the row, not along it.
 """
 
-from functools import singledispatch
+import math
 from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_jin._dispatch import singledispatch
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import frozen
 from sklearn_jin._threads import run
@@ -232,18 +233,27 @@ def route(lists, queries, probe, weights=None):
 def plan_turns(lists, queries, probed, bases, margin=1.0):
     """Turns of the queries with the lists that they probe."""
     cells, query, own = visits(probed, bases, len(lists.starts) - 1)
-    n = len(cells)
-    lows = np.zeros(n, np.float32)
-    lows[:] = least(lists.cells, own, lists.radii[cells], queries, query) / margin
-    units, shares = np.ones(n, np.float32), np.zeros(n, np.uint16)
+    lows = least(lists.cells, own, lists.radii[cells], queries, query) / margin
+    lows = lows.astype(np.float32, copy=False)
+    units, shares = np.empty(len(cells), np.float32), np.zeros(len(cells), np.uint16)
+    units.fill(1)
     return Turns(lists.starts, cells, query, query, own, units, shares, lows)
 
 
 @singledispatch
 def least(cells, bases, radii, queries, query):
     """What scores of rows within ``radii`` of cells, of ``bases``, are not below."""
-    with np.errstate(invalid="ignore"):  # infinity less infinity ends nothing
-        return np.square(np.maximum(np.sqrt(bases) - radii, 0)) * SURELY
+    lows = np.zeros(len(bases), np.float32)
+    fill_lows(bases, radii, lows)
+    return lows
+
+
+@kernel
+def fill_lows(bases, radii, lows):
+    for t in range(len(lows)):
+        gap = np.sqrt(bases[t]) - radii[t]
+        if gap > 0:  # infinity less infinity ends nothing
+            lows[t] = gap * gap * np.float32(SURELY)
 
 
 @least.register(RowsIP)
@@ -254,7 +264,8 @@ def least_ip(cells, bases, radii, queries, query):
 
 def scan_lists(lists, points, queries, turns, best):
     """Push slots to the shortlists ``best`` of ``queries``."""
-    counters.add(scores=_n_scores(turns))
+    if counters.are_wanted():
+        counters.add(scores=_n_scores(turns))
     if not lists.codes:
         scratch = new_scratch(points, len(queries))
         set_queries(points, scratch, frozen(queries))
@@ -266,8 +277,9 @@ def scan_lists(lists, points, queries, turns, best):
     rows = np.divide(rows, powers[:, None])
     # Scores of codes are 2 less the inner product, and so are all of inner products.
     times = powers * np.float32(1 if is_ip else 2)
-    one = np.float32(is_ip)
-    turns = turns._replace(offsets=turns.offsets + one, lows=turns.lows + one)
+    if is_ip:
+        one = np.float32(1)
+        turns = turns._replace(offsets=turns.offsets + one, lows=turns.lows + one)
     scan = _scan_blocks if isinstance(lists.codes, Blocks) else _scan_each
     return scan(lists, rows, times, turns, best)
 
@@ -340,10 +352,17 @@ def _query_rows(lists, queries, turns, is_ip):
     return turns._replace(rows=asked.astype(np.int32)), rows
 
 
+@kernel
 def _powers(rows):
-    """The power of two above the length of every row, 1 for 0."""
-    lengths = np.sqrt(squares(rows))
-    return np.exp2(np.where(lengths > 0, np.frexp(lengths)[1], 0)).astype(np.float32)
+    """The power of two above the length of every row, float32; 1 for 0."""
+    powers = np.ones(len(rows), np.float32)
+    for q in range(len(rows)):
+        total = 0.0
+        for j in range(rows.shape[1]):
+            total += np.float64(rows[q, j]) * np.float64(rows[q, j])
+        if 0 < total < np.inf:
+            powers[q] = math.ldexp(1.0, math.frexp(math.sqrt(total))[1])
+    return powers
 
 
 @kernel

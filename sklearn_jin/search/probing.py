@@ -59,15 +59,26 @@ def within(reach, cells, scores):
     """
     width = reach.width
     if reach.limit < np.inf:
-        means = first_mean(scores)[:, None]
-        cells, scores = cells[:, :width], scores[:, :width]
-        with np.errstate(over="ignore"):  # an infinite limit ends nothing
-            beyond = scores > reach.limit * means
-        beyond[:, 0] = False
-        width = max(1, int((~beyond).sum(axis=1).max()))
-        scores = np.where(beyond, np.float32(np.inf), scores)
-        cells = np.where(beyond, np.int32(-1), cells)
+        width = drop_beyond(cells, scores, np.float32(reach.limit), width)
     return cells[:, :width], scores[:, :width]
+
+
+@kernel
+def drop_beyond(cells, scores, limit, width):
+    """Drop cells scored above ``limit`` times the ``first_mean``, but not the first.
+
+    Returns the number of those that are left in the longest row, ``width`` at most.
+    """
+    means, longest = first_mean(scores), 1
+    for q in range(len(cells)):
+        most, n = limit * means[q], 1
+        for j in range(1, width):
+            if scores[q, j] > most:
+                cells[q, j], scores[q, j] = -1, np.inf
+            else:
+                n += 1
+        longest = max(longest, n)
+    return longest
 
 
 class Visits(NamedTuple):
@@ -84,16 +95,19 @@ def visits(probed, bases, n_lists):
     By round and list: so those that probe a list share a pass over it, and bounds
     are low before most lists are scanned.
     """
-    n = int(np.count_nonzero(probed >= 0))
-    lists, queries = np.empty((2, n), np.int32)
+    n = probed.size
+    lists, queries = np.empty(n, np.int32), np.empty(n, np.int32)
     own = np.empty(n, np.float32)
-    order_visits(probed, bases, n_lists, lists, queries, own)
-    return Visits(lists, queries, own)
+    n = order_visits(probed, bases, n_lists, lists, queries, own)
+    return Visits(lists[:n], queries[:n], own[:n])
 
 
 @kernel
 def order_visits(probed, bases, n_lists, cells, queries, own):
-    """Fill ``cells``, ``queries`` and their ``own`` bases, by round and list."""
+    """Fill ``cells``, ``queries`` and their ``own`` bases, by round and list.
+
+    Returns how many there are.
+    """
     n, width = probed.shape
     counts = np.zeros((len(ROUNDS) + 1) * n_lists + 1, np.int64)
     for rank in range(width):
@@ -111,6 +125,7 @@ def order_visits(probed, bases, n_lists, cells, queries, own):
                 counts[first + probed[q, rank]] += 1
                 cells[at], queries[at] = probed[q, rank], q
                 own[at] = bases[q, rank]
+    return counts[-1]
 
 
 @kernel

@@ -33,14 +33,13 @@ class Shortlists(NamedTuple):
 
 def shortlists(n, room):
     """Empty lists of the ``room`` smallest keys of ``n`` queries."""
-    marks = np.full((n, len(MARKS)), -1)  # nothing is counted before a list has a room
-    return Shortlists(
-        np.full((n, SPARE * room), NO_KEY),
-        np.zeros(n, np.int64),
-        np.full(n, NO_KEY),
-        marks,
-        np.empty((n, BINS), np.int32),
-    )
+    keys, bounds = np.empty((n, SPARE * room), np.uint64), np.empty(n, np.uint64)
+    marks = np.empty((n, len(MARKS)), np.int64)
+    keys.fill(NO_KEY)
+    bounds.fill(NO_KEY)
+    marks.fill(-1)  # nothing is counted before a list has a room
+    bins = np.empty((n, BINS), np.int32)
+    return Shortlists(keys, np.zeros(n, np.int64), bounds, marks, bins)
 
 
 @loop
@@ -206,14 +205,22 @@ def select_smallest(keys, q, n, room):
 
 @kernel
 def trim(keys, filled, bounds):
-    """Drop what is above the bounds, though it was not when it was offered."""
+    """Drop what is above the bounds, though it was not when it was offered.
+
+    Returns how many columns hold all that is left; other places in them hold NO_KEY.
+    """
+    room = keys.shape[1] // SPARE
+    width = max(room, 1)
     for q in range(len(keys)):
-        room = keys.shape[1] // SPARE
         if filled[q] > room:
             filled[q] = drop(keys, q, filled[q], bounds[q])
         if 2 * filled[q] > 3 * room:  # short rows are sorted fast
             select_smallest(keys, q, filled[q], room)
             filled[q] = room
+        width = max(width, filled[q])
+    for q in range(len(keys)):
+        keys[q, filled[q] : width] = NO_KEY
+    return width
 
 
 @loop
@@ -229,13 +236,10 @@ def drop(keys, q, n, bound):
 
 def top_k(lists):
     """The ``room`` smallest keys of each query, ascending; ``NO_KEY`` where none is."""
-    trim(lists.keys, lists.filled, lists.bounds)
-    width = max(1, lists.filled.max(initial=0))
-    room = lists.keys.shape[1] // SPARE
-    keys = lists.keys[:, : max(width, room)]
-    keys[np.arange(keys.shape[1]) >= lists.filled[:, None]] = NO_KEY
+    width = trim(lists.keys, lists.filled, lists.bounds)
+    keys = lists.keys[:, :width]
     keys.sort(axis=1)
-    return keys[:, :room]
+    return keys[:, : lists.keys.shape[1] // SPARE]
 
 
 def others(ids, own):

@@ -23,8 +23,9 @@ from sklearn_jin.search.layers import (
     Layers,
     Walks,
     adaptive_beam,
-    descend,
+    find_entries,
     revisit,
+    sort_by_ranks,
     visit,
 )
 from sklearn_jin.search.trial import spread
@@ -57,6 +58,10 @@ def layered(points, sizes):
 
 def every(queries):
     return np.arange(len(queries))
+
+
+def descend(layers, queries, rows):
+    return find_entries(layers, queries, rows)[:2]
 
 
 def fixed(ef):
@@ -140,6 +145,14 @@ def test_scores_are_exact(points, queries):
     scores, _ = found(layered(points, [5]), points, queries)
     expected = naive.nearest_distances(points.X, queries, 5, "sqeuclidean")
     assert_allclose(scores, expected, 1e-13)
+
+
+@pytest.mark.parametrize("n", [1, 2, 30])
+def test_ranks_are_sorted_as_by_lexsort(n):
+    ranks = np.random.default_rng(n).integers(0, 3, (n, 4)).astype(np.int32)
+    order = np.empty(n, np.int64)
+    sort_by_ranks(ranks, order)
+    assert_array_equal(order, np.lexsort(ranks.T[::-1]))
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
@@ -364,6 +377,15 @@ def test_gamma_grows_with_ef(d, k):
 @pytest.mark.parametrize("k", [1, 10, 700])
 def test_gamma_is_above_1_where_scores_do_not_grow(k):
     assert reach(np.zeros(511), k, 800) > 1
+
+
+def test_a_beam_that_is_remembered_is_that_of_its_spread():
+    wanted = {}
+    for _ in range(3):  # arrays that are gone leave their place to others
+        for d in range(1, 90):
+            beam = adaptive_beam(powers(d), 10, 40, 1000)
+            assert wanted.setdefault(d, beam) == beam
+    assert len({*wanted.values()}) == len(wanted)
 
 
 @pytest.mark.parametrize("n", [3, 9, 31])
