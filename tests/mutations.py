@@ -187,7 +187,7 @@ MUTATIONS = {
         ("places[copies.firsts[allowed]] = True", "places[allowed] = True"),
     ],
     "search/index.py": [
-        ("min(max(k, most), n), factor", "min(k, n), factor"),
+        ("return min(max(k, most), n), 1.0", "return min(k, n), 1.0"),
         (
             "int(max(k, min(np.ceil(factor * k), most)))",
             "int(min(np.ceil(factor * k), most))",
@@ -202,7 +202,7 @@ MUTATIONS = {
     "search/layers.py": [
         ("if search.effort >= n:", "if search.effort > 2 * n:"),
         ("min(search.room, beam.ef)", "beam.ef - 1"),
-        ("entries = with_entry(route, entries[:, None])", "entries = entries[:, None]"),
+        ("entries = with_entry(route, own[:, None])", "entries = own[:, None]"),
         ("rank = max(k, min(LEAST_RANK, ef))", "rank = k"),
         ("subset(points, layers.members)", "subset(points, layers.members[::-1])"),
         ("more[q, kept:] = entry_of(layers)", "more[q, kept:] = entries[q, 0]"),
