@@ -21,6 +21,7 @@ class Learned(NamedTuple):
     overestimate: float = np.inf  # estimate / exact score of 99.9 % of neighbours
     spread: np.ndarray = frozen(np.empty(0))  # mean log score by rank; or (0,)
     decoder: object = None  # the quantizer whose codes ``Index.points`` are, if any
+    least: int = 1  # candidates by default, however few neighbours are wanted
 
 
 class Index(NamedTuple):
@@ -126,8 +127,11 @@ def candidates_wanted(index, k, rerank, most):
         sure = proposes_bounds(index.route)
         factor = 1.0 if sure else max(1.0, index.learned.overestimate)
         return min(max(k, most), n), factor
-    factor = index.learned.rerank if rerank is None else rerank
-    return int(max(k, min(np.ceil(factor * k), most))), np.inf
+    if rerank is None:
+        wanted = max(np.ceil(index.learned.rerank * k), index.learned.least)
+    else:
+        wanted = np.ceil(rerank * k)
+    return int(max(k, min(wanted, most))), np.inf
 
 
 def n_bytes(part):
