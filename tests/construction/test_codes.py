@@ -19,6 +19,7 @@ from sklearn_jin.construction.codes import (
     candidates_needed,
     candidates_per_neighbor,
     encode_rows,
+    exactness,
     hold_rows,
     judged,
     kept,
@@ -77,6 +78,27 @@ def test_an_overestimate_is_that_of_the_nearest():
     assert 1 < fine.overestimate < 1.1 < coarse.overestimate < 3
     assert encoded(X, ScalarQuantizer(4), "inner_product").overestimate == np.inf
     assert NOT_ENCODED == (None, None, np.inf, None, 1)
+
+
+def test_codes_are_judged_by_the_neighbours_without_the_query():
+    X = np.random.default_rng(0).integers(0, 256, (200, 6)).astype(float)
+    X[0, :2] = 0, 255  # so that codes of 8 bits are exact
+    metric, points = prepared(X)
+    sample = sample_of(points, metric)
+    quantizer = ScalarQuantizer(8)
+    codes = quantizer.points(quantizer.fit_transform(points.X[:, :6]), "l2")
+    ids = sample.trial.ids
+    exact = exactness(codes, ids, metric, sample)
+    order = np.tile(np.arange(1, NEAR + 1), (TRIED, 1))
+    assert_array_equal(exact.ranks, order)
+    assert_allclose(exact.overestimate, 1, rtol=1e-5)
+    # The query in the place of its neighbour is nearer: it is no neighbour, though.
+    swapped = ids[:, [1, 0, *range(2, KNOWN + 1)]]
+    assert_array_equal(exactness(codes, swapped, metric, sample).ranks, order)
+    last = ids[:, [*range(NEAR - 1), NEAR, NEAR - 1, *range(NEAR + 1, KNOWN + 1)]]
+    found = exactness(codes, last, metric, sample)
+    assert_array_equal(found.ranks[:, -2:], np.tile([NEAR, NEAR - 1], (TRIED, 1)))
+    assert found.overestimate > 1.01
 
 
 def test_as_many_candidates_are_needed_as_hold_nearly_all_neighbours():
