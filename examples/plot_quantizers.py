@@ -23,6 +23,7 @@ from sklearn_jin import (
     BinaryQuantizer,
     FlatNeighbors,
     OptimizedProductQuantizer,
+    PCAQuantizer,
     ProductQuantizer,
     RaBitQ,
     ScalarQuantizer,
@@ -54,6 +55,7 @@ quantizers = {
     "AnisotropicQuantizer": [AnisotropicQuantizer(m, **fast) for m in (16, 32, 64)],
     "RaBitQ": [RaBitQ(bits, random_state=0) for bits in (1, 2, 4)],
     "SAQ": [SAQ(bits, random_state=0) for bits in (0.5, 1, 2, 4)],
+    "PCAQuantizer": [PCAQuantizer(m, random_state=0) for m in (8, 16, 32, 56)],
     "BinaryQuantizer": [BinaryQuantizer()],
     "TernaryQuantizer": [TernaryQuantizer()],
 }

@@ -30,6 +30,7 @@ from sklearn_jin.neighbors._scann import ScaNNNeighbors, ScaNNTransformer
 from sklearn_jin.neighbors._sng import SNGNeighbors, SNGTransformer
 from sklearn_jin.neighbors._vamana import VamanaNeighbors, VamanaTransformer
 from sklearn_jin.quantizers._binary import BinaryQuantizer
+from sklearn_jin.quantizers._pca import PCAQuantizer
 from sklearn_jin.quantizers._product import (
     AnisotropicQuantizer,
     OptimizedProductQuantizer,
@@ -61,6 +62,7 @@ __all__ = [
     "NSWNeighbors",
     "NSWTransformer",
     "OptimizedProductQuantizer",
+    "PCAQuantizer",
     "ProductQuantizer",
     "RaBitQ",
     "SNGNeighbors",

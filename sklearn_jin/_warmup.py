@@ -34,10 +34,12 @@ def warmup(metric="minkowski", quantizer=None):
     >>> sklearn_jin.warmup()
     >>> sklearn_jin.warmup(quantizer="auto")
     """
+    from sklearn_jin.construction.codes import WIDE  # short codes of as many have finer
+
     _use(metric, None, n_features=3)
     for codes in _made_ready(metric, quantizer):
         m = getattr(codes, "n_subvectors", 0)  # which features must suffice for
-        _use(metric, codes, n_features=max(64, m if isinstance(m, Integral) else 0))
+        _use(metric, codes, n_features=max(WIDE, m if isinstance(m, Integral) else 0))
 
 
 def _made_ready(metric, quantizer):

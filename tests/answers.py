@@ -17,7 +17,8 @@ def scan_codes(codes, points, queries, k, search):
     return answer(Index(None, points, codes, FLAT), queries, search._replace(k=k))
 
 
-def search_route(route, points, queries, search, codes=None, spread=()):
+def search_route(route, points, queries, search, codes=None, spread=(), finer=None):
     """Scores and ids of the candidates that a route proposes."""
     learned = Learned(1.0, spread=np.asarray(spread))
-    return answer(Index(None, points, codes, route, learned), queries, search)
+    index = Index(None, points, codes, route, learned, finer)
+    return answer(index, queries, search)

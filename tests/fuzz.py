@@ -45,6 +45,7 @@ QUANTIZERS = [
         sklearn_jin.ScalarQuantizer(),
     ),
     *(sklearn_jin.RaBitQ(1), sklearn_jin.RaBitQ(4), sklearn_jin.SAQ(2)),
+    sklearn_jin.PCAQuantizer(4),
     *(sklearn_jin.ProductQuantizer(n_bits=4), sklearn_jin.ProductQuantizer()),
     *(sklearn_jin.BinaryQuantizer(), sklearn_jin.TernaryQuantizer()),
 ]

@@ -184,22 +184,22 @@ MUTATIONS = {
         ("places[copies.firsts[allowed]] = True", "places[allowed] = True"),
     ],
     "search/index.py": [
-        ("min(max(k, most), n), factor", "min(k, n), factor"),
+        ("min(max(k, most), n), 1.0 if", "min(k, n), 1.0 if"),
         (
-            "int(max(k, min(np.ceil(factor * k), most)))",
-            "int(min(np.ceil(factor * k), most))",
+            "int(max(k, min(wanted, most)))",
+            "int(min(wanted, most))",
         ),
         ("array.max() <= most", "array.max() <= most + 1"),
     ],
     "search/trial.py": [
         ("trial.ids[:, first:, None]", "trial.ids[:, :, None]"),
         ("(scores <= limits)[:, 1:]", "(scores < limits)[:, 1:]"),
-        ("ratios = trial.scores[:, -1] / near", "ratios = near / trial.scores[:, -1]"),
+        ("(ids[:, None] < own)", "(ids[:, None] > own)"),
     ],
     "search/layers.py": [
         ("if search.effort >= n:", "if search.effort > 2 * n:"),
         ("min(search.room, beam.ef)", "beam.ef - 1"),
-        ("entries = with_entry(route, entries[:, None])", "entries = entries[:, None]"),
+        ("entries = with_entry(route, own[:, None])", "entries = own[:, None]"),
         ("rank = max(k, min(LEAST_RANK, ef))", "rank = k"),
         ("subset(points, layers.members)", "subset(points, layers.members[::-1])"),
         ("entries[:, :room], entry_of(layers)", "entries[:, :room], entries[:, 0]"),
@@ -240,7 +240,9 @@ MUTATIONS = {
     "construction/reduced.py": [
         ("add += gap * (2 * level * scale - gap)", "add += gap * gap"),
         ("adds.ravel()[some] + rest[ids[some]]", "adds.ravel()[some]"),
-        ("held = np.cumsum(values) >= HELD", "held = np.cumsum(values) >= 0 * HELD"),
+        (">= wish.held * np.trace(spread)", ">= 0 * np.trace(spread)"),
+        ("enough if wish.n_train is None else wish.n_train", "enough"),
+        ("U if len(sizes) == len(wish.sizes) else np.eye", "U if True else np.eye"),
         ("if is_ip or n_components == d:", "if n_components == d:"),
     ],
     "_simd/products.py": [
@@ -266,6 +268,8 @@ MUTATIONS = {
         ("ranks[:, :1]", "ranks"),
         ("KNOWN + own", "KNOWN"),
         ("rows[:, d:] = 0", "pass"),
+        ("if metric.width_ < WIDE or", "if metric.width_ <= WIDE or"),
+        ("overestimate=finer.overestimate", "overestimate=np.inf"),
     ],
     "construction/choose.py": [
         ("scores += course.detour * _places_behind(ranks)", "pass"),
@@ -296,6 +300,15 @@ MUTATIONS = {
         ),
         ("check(index, self.n_samples_fit_)\n", "pass\n"),
     ],
+    "quantizers/_pca.py": [
+        ("squares(near) - 2 * rows.sum(axis=1)", "squares(near)"),
+        ("middles=[-self.low_ / self.step_]", "middles=[0.0]"),
+        ("LINE * lines - FLOAT", "LINE * lines"),
+        ("-1 if half else self._n_planes_bytes", "-1"),
+    ],
+    "points/panels.py": [
+        ("for q in range(whole, n):", "for q in range(whole, n - 1):"),
+    ],
     "neighbors/_graph.py": [
         (
             "ef = min(max(ef, k), self.n_samples_fit_)",
@@ -303,12 +316,8 @@ MUTATIONS = {
         ),
         ("graph = with_landmarks(graph, codes)", "pass"),
         (
-            "check_random_state(self.random_state), self._threads()",
-            "check_random_state(None), self._threads()",
-        ),
-        (
-            "if self.n_samples_fit_ > self.exact_threshold:",
-            "if self.n_samples_fit_ >= self.exact_threshold:",
+            "rng = check_random_state(self.random_state)",
+            "rng = check_random_state(None)",
         ),
     ],
     "neighbors/_partition.py": [
@@ -318,6 +327,11 @@ MUTATIONS = {
         ("self.n_lists_ * np.square(share)", "np.square(share)"),
     ],
     "neighbors/_codes.py": [
+        (
+            "index.n_samples_fit_ <= getattr(index",
+            "index.n_samples_fit_ < getattr(index",
+        ),
+        ('in (None, "int8") and not', "in (None,) and not"),
         (
             "seeded(clone(quantizer), index.random_state)",
             "seeded(quantizer, index.random_state)",

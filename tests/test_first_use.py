@@ -126,6 +126,8 @@ def test_a_warmup_may_include_codes(metric, width):
 def test_a_warmup_takes_any_quantizer():
     codes = "sklearn_jin.ProductQuantizer(70, 4, random_state=0)"
     assert left_to_compile("cosine", codes, width=80) == "[]"
+    codes = "sklearn_jin.PCAQuantizer()"  # with finer codes of wide rows
+    assert left_to_compile("minkowski", codes, width=300) == "[]"
 
 
 @pytest.mark.parametrize("metric", ["minkowski", "cosine", "manhattan"])

@@ -21,6 +21,7 @@ from sklearn_jin import (
     HNSWNeighbors,
     IVFNeighbors,
     OptimizedProductQuantizer,
+    PCAQuantizer,
     ProductQuantizer,
     RaBitQ,
     ScalarQuantizer,
@@ -132,6 +133,9 @@ INVALID = [
     (RaBitQ(n_bits=9), "n_bits"),
     (SAQ(n_bits=-1), "n_bits"),
     (SAQ(n_rounds=-1), "n_rounds"),
+    (PCAQuantizer(0), "n_components"),
+    (PCAQuantizer(n_bits=6), "n_bits"),
+    (PCAQuantizer(max_train=0), "max_train"),
     (BinaryQuantizer("x"), "scores"),
     (ProductQuantizer(max_train=0), "max_train"),
     (ProductQuantizer(n_bits=5), "n_bits"),
@@ -171,7 +175,7 @@ def test_constructors_take_what_was_positional_and_copy_nothing(quantizer):
 def test_only_the_first_parameters_are_positional():
     assert ProductQuantizer(3, 4).get_params()["n_subvectors"] == 3
     assert AnisotropicQuantizer().n_bits == 4 and SAQ(2).n_bits == 2
-    for make in (RaBitQ, ScalarQuantizer, SAQ):
+    for make in (RaBitQ, ScalarQuantizer, SAQ, PCAQuantizer):
         with pytest.raises(TypeError):
             make(4, 0)
     with pytest.raises(TypeError):

@@ -35,6 +35,7 @@ QUANTIZERS = {
     "anisotropic": sklearn_jin.AnisotropicQuantizer(),
     **{f"rabitq{bits}": sklearn_jin.RaBitQ(bits) for bits in range(1, 9)},
     **{f"saq{bits}": sklearn_jin.SAQ(bits) for bits in range(1, 9)},
+    **{f"pca{bits}": sklearn_jin.PCAQuantizer(n_bits=bits) for bits in (4, 8)},
     "binary": sklearn_jin.BinaryQuantizer(),
     "ternary": sklearn_jin.TernaryQuantizer(),
 }

@@ -42,13 +42,14 @@ def lines_read(index, hops, scores, exact):
     """Cache lines that a query of a graph reads at least.
 
     A row of neighbours for every hop, a code or a row for every score, and a
-    row for each of the candidates that are scored exactly.
+    row for each of the candidates that are scored exactly, with its finer code.
     """
-    _, points, codes, route, _ = index.index_
+    fitted = index.index_
+    points, finer = fitted.points, fitted.finer
     return (
-        hops * lines_of(route.neighbors)
-        + scores * lines_of((codes or points)[0])
-        + exact * lines_of(points[0])
+        hops * lines_of(fitted.route.neighbors)
+        + scores * lines_of((fitted.codes or points)[0])
+        + exact * (lines_of(points[0]) + (lines_of(finer[0]) if finer else 0))
     )
 
 

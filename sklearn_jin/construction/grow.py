@@ -22,7 +22,7 @@ from sklearn_jin.construction.link import (
     lift_in_degrees,
     merge,
 )
-from sklearn_jin.construction.lists import neighbor_lists
+from sklearn_jin.construction.lists import look_up, near_rows
 from sklearn_jin.construction.plan import (
     batch_stops,
     fixed,
@@ -35,13 +35,11 @@ from sklearn_jin.metrics import BLOCK, squares
 from sklearn_jin.points import encode_queries, insertion_order, spaces, subset
 from sklearn_jin.points.rows import RowsL2
 from sklearn_jin.search.index import NO_COPIES
-from sklearn_jin.search.layers import Layers, Walks, revisit, visit
+from sklearn_jin.search.layers import Layers, Walks, visit
 from sklearn_jin.search.trial import spread
 
 NO_EDGES = np.empty(0, np.int32), np.empty(0, np.int32)
 CHUNK = 256  # rows a thread links at a time
-LISTED = 24  # near neighbours that cells and products tell of
-FIRST = 16  # of these are edges at first; and as many are made back
 FAR = 8  # inserted rows that are proposed besides: they lead to other clusters
 FEW = 2  # rows that are inserted though others are not, by ``n`` over the width
 IN_SHARE = 4  # as many edges as this share of its places lead to every node
@@ -104,8 +102,8 @@ def _stops(n, plan, partition):
 
 
 def _count_steps(n, plan, partition):
-    passes = 2 if partition else len(plan.alphas) - 1
-    return len(_stops(n, plan, partition)) - 1 + passes * STEPS
+    more = 1 + STEPS if partition else STEPS * (len(plan.alphas) - 1)
+    return len(_stops(n, plan, partition)) - 1 + more
 
 
 def grow(points, order, plan, rng, n_threads, partition=False, progress=silent):
@@ -241,19 +239,16 @@ def _insert(points, graph, order, plan, partition, n_threads, step):
 def _partition(points, graph, layers, inserted, plan, rng, n_threads, step):
     """Link all points, of which the ``inserted`` ones, the first few, are linked.
 
-    Lists of near neighbours are pruned and become a first graph; every node is
-    searched in it, from itself; and what that meets is pruned to its edges.  The
-    nearest of the inserted nodes are proposed too, for a cluster may hold none of
-    them: else no edge would lead there.  A share of the inserted nodes' places is
-    kept for the edges that insertion made, which lead far: near ones would take all.
+    The near neighbours that lists tell of are pruned to edges.  The nearest of the
+    inserted nodes are proposed too, for a cluster may hold none of them: else no edge
+    would lead there.  A share of the inserted nodes' places is kept for the edges that
+    insertion made, which lead far: near ones would take all.
     """
     neighbors, degrees = graph
     n, width, alpha = len(neighbors), plan.width, np.float32(plan.alphas[-1])
     far = _bounded(points, neighbors, inserted, width, alpha, n_threads)
-    first, by_cell = link_lists(
-        points, LISTED, FIRST, alpha, rng, n_threads, STEPS, step
-    )
-    beam = narrowed(shortened(plan.beam, width), n)
+    near = look_up(points, min(n, shortened(plan.beam, width).ef), rng, n_threads)
+    step()
 
     def propose(part, choose):
         entries = np.empty((len(part), FAR), np.int32)
@@ -270,16 +265,16 @@ def _partition(points, graph, layers, inserted, plan, rng, n_threads, step):
 
         descents = Walks(points, points.X, FAR, fixed(FAR), n_threads)
         visit(layers, descents, part, note)
-        walks = Walks(points, points.X, beam.ef, beam, n_threads)
-        revisit(first, walks, part, choose_of_both)
+        near_rows(near, part, choose_of_both)
 
-    rows = _choose(points, by_cell, width, alpha, propose, STEPS, step)
+    nodes = near.by_cell
+    rows = _choose(points, nodes, width, alpha, propose, STEPS, step)
     neighbors[inserted], degrees[:] = -1, 0
-    _link(points, graph, by_cell, rows, NO_EDGES, width, alpha, n_threads)
+    _link(points, graph, nodes, rows, NO_EDGES, width, alpha, n_threads)
     n_near = width - width // FAR_SHARE
-    near = _bounded(points, neighbors, inserted, n_near, alpha, n_threads)
+    kept = _bounded(points, neighbors, inserted, n_near, alpha, n_threads)
     neighbors[inserted] = -1
-    neighbors[inserted, :width] = merge(near, far)[:, :width]
+    neighbors[inserted, :width] = merge(kept, far)[:, :width]
 
 
 def _bounded(points, neighbors, nodes, width, alpha, n_threads):
@@ -291,24 +286,6 @@ def _bounded(points, neighbors, nodes, width, alpha, n_threads):
 
     run(bound, len(nodes), CHUNK, n_threads)
     return rows
-
-
-def link_lists(points, k, width, alpha, rng, n_threads, n_steps=1, step=lambda: None):
-    """A first graph (n, 2 width), of local edges only, and its rows by cell.
-
-    ``points`` have squared distances.  Each node has at most ``width`` edges to those
-    of ``k`` near neighbours, of which cells and products tell, and others back.
-    """
-    n = len(points.X)
-    nodes, alpha = np.arange(n, dtype=np.int32), np.float32(alpha)
-    k = min(k, n - 1)
-    lists, by_cell = neighbor_lists(points.X, k, rng, n_threads, n_steps, step)
-    rows = _bounded(points, lists, nodes, width, alpha, n_threads)
-    neighbors = aligned_empty(n, 2 * width, np.int32)
-    neighbors[:] = -1
-    graph = neighbors, np.zeros(n, np.int32)
-    _link(points, graph, nodes, rows, NO_EDGES, 2 * width, alpha, n_threads)
-    return frozen(neighbors), by_cell
 
 
 def _improve(points, graph, layers, order, plan, alpha, n_threads, step):

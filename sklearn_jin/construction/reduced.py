@@ -12,8 +12,9 @@ from sklearn_jin._threads import run
 from sklearn_jin.construction.kmeans import sample
 from sklearn_jin.construction.partition import lists_growth, partition_rows
 from sklearn_jin.metrics import squares
+from sklearn_jin.points.panels import panels_of
 from sklearn_jin.points.rows import RowsIP, RowsL2
-from sklearn_jin.search.reduced import MIDDLE, TOP, Basis, Reduced, panels_of, reduce
+from sklearn_jin.search.reduced import MIDDLE, TOP, Basis, Reduced, reduce
 from sklearn_jin.search.scan import blas
 
 LEARNED = 4096  # rows that directions are learned from, or
@@ -28,34 +29,47 @@ PART = 4096  # rows that are turned at a time
 LISTS_PER_TASK = 4
 
 
-def principal(X, n_components, rng, from_origin=False):
-    """Mean (d,) of some rows of ``X``, and directions (d, n_components) of the rest.
+class Wish(NamedTuple):
+    """How many directions are taken."""
+
+    sizes: tuple  # the numbers to choose from, ascending
+    held: float = 0.0  # share of the variance that the chosen ones are to hold
+    n_train: int | None = None  # rows to learn from at most; None for enough
+
+
+def principal(X, wish, rng, from_origin=False):
+    """Mean (d,) of some rows of ``X``, and directions (d, n) of the rest.
 
     The mean is 0 where rows differ ``from_origin``, as inner products see them.
-    ``"auto"`` takes as many directions as hold ``HELD`` of the variance.
+    There are as many directions as the least of the sizes that holds what is wished;
+    if none does, as many as the last.
 
     The directions span the first principal components, turned at random so that all
-    of them differ as much, which is what bytes of one scale hold best.
+    of them differ as much, which is what numbers of one scale hold best.
     """
     d = X.shape[1]
-    some = sample(X, max(LEARNED, PER_FEATURE * d), rng)
+    enough = max(LEARNED, PER_FEATURE * d)
+    some = sample(X, enough if wish.n_train is None else wish.n_train, rng)
     some = some[np.isfinite(some).all(axis=1)]  # where nobody checked
     some = some if len(some) else np.zeros((1, d), np.float32)
     mean = np.zeros(d, np.float32) if from_origin else some.mean(axis=0)
-    gaps = some - mean
-    U = np.eye(d, dtype=np.float32)
-    most = min(d, MOST if n_components == "auto" else n_components)
-    if most < d or n_components == "auto":
-        spread = gaps.T @ gaps
-        U, values, _ = randomized_svd(spread, most, n_iter=ROUNDS, random_state=rng)
-        if n_components == "auto":
-            held = np.cumsum(values) >= HELD * np.trace(spread)
-            most = int(held.argmax()) + 1 if held[-1] else d
-            most = min(d, max(LEAST, -(-most // STEP) * STEP))
-            U = U[:, :most] if most <= U.shape[1] else np.eye(d, dtype=np.float32)
-    n_components = U.shape[1]
-    turn, _ = np.linalg.qr(rng.standard_normal((n_components, n_components)))
+    U = _components(some - mean, wish, rng)
+    turn, _ = np.linalg.qr(rng.standard_normal((U.shape[1], U.shape[1])))
     return mean, (U @ turn).astype(np.float32)
+
+
+def _components(gaps, wish, rng):
+    """The first principal components (d, n), as many as wished; any basis for all."""
+    d = gaps.shape[1]
+    sizes = [size for size in wish.sizes if size < d]
+    if not sizes:
+        return np.eye(d, dtype=np.float32)
+    spread = gaps.T @ gaps
+    U, values, _ = randomized_svd(spread, sizes[-1], n_iter=ROUNDS, random_state=rng)
+    held = np.cumsum(values)[np.array(sizes) - 1] >= wish.held * np.trace(spread)
+    if held.any():
+        return U[:, : sizes[int(held.argmax())]]
+    return U if len(sizes) == len(wish.sizes) else np.eye(d, dtype=np.float32)
 
 
 class Plan(NamedTuple):
@@ -73,7 +87,7 @@ def reduce_rows(points, d, plan, rng, n_threads):
     """
     X, is_ip = points.X[:, :d], isinstance(points, RowsIP)
     with blas().limit(limits=1, user_api="blas"):  # the threads are ours
-        mean, directions = principal(X, plan.n_components, rng, is_ip)
+        mean, directions = principal(X, _wish(plan, d), rng, is_ip)
     n_components = directions.shape[1]
     start = np.zeros(-(-n_components // PANEL) * PANEL, np.float32)
     start[:n_components] = mean @ directions
@@ -98,6 +112,12 @@ def reduce_rows(points, d, plan, rng, n_threads):
         *map(frozen, (starts, aligned(blocks), adds, middles, scales, ids, growth)),
     )  # fmt: skip
     return lists, np.diff(division.starts)
+
+
+def _wish(plan, d):
+    if plan.n_components != "auto":
+        return Wish((plan.n_components,))
+    return Wish((*range(LEAST, MOST + 1, STEP), d), HELD)
 
 
 def _rows(Z):

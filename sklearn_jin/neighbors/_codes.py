@@ -72,6 +72,9 @@ def encode(index, metric, points, graph=None):
     elif quantizer is not None:
         quantizer = seeded(clone(quantizer), index.random_state)
         encoded = codes.encode_rows(points, metric, quantizer, sample)
+        if store_of(index) not in (None, "int8") and not is_scanned(index):
+            finer = ScalarQuantizer(8)
+            encoded = codes.with_finer(encoded, points, metric, finer, sample)
     index.quantizer_ = encoded.quantizer
     return encoded
 
@@ -82,6 +85,11 @@ def asked_for(index, metric):
     if quantizer is None:
         refuse_without_codes(index)
     return quantizer
+
+
+def is_scanned(index):
+    """Whether the rows of a graph are so few that none is built."""
+    return index.n_samples_fit_ <= getattr(index, "exact_threshold", 0)
 
 
 def seeded(quantizer, random_state):

@@ -119,8 +119,8 @@ class FlatNeighbors(Coded, Neighbors):
             return Index(metric, kept, encoded.codes, FLAT, learned)
         blocks = block(encoded.codes)
         if blocks is None:
-            return Index(metric, kept, encoded.codes, FLAT, learned)
-        return Index(metric, kept, None, blocks, learned)
+            return Index(metric, kept, encoded.codes, FLAT, learned, encoded.finer)
+        return Index(metric, kept, None, blocks, learned, encoded.finer)
 
     def _search(self, k):
         from sklearn_jin.search.index import Search

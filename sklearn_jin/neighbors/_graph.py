@@ -9,13 +9,19 @@ from sklearn_jin._compat import Integers, StrOptions
 from sklearn_jin._threads import count_threads
 from sklearn_jin.metrics import METRICS
 from sklearn_jin.neighbors._base import Neighbors
-from sklearn_jin.neighbors._codes import asked_for, candidates_of, encode, keep_learned
+from sklearn_jin.neighbors._codes import (
+    asked_for,
+    candidates_of,
+    encode,
+    is_scanned,
+    keep_learned,
+)
 from sklearn_jin.neighbors._shell import Coded, shell
 
 MIN_EF = 50  # the default beam of a search is never narrower
 ALPHA = 1.1**0.5
 IP_ALPHA = 1.4**0.5  # queries come from afar: longer edges lead them
-MANY_ROWS = 10_000  # that cells and products are worth while for
+MANY_ROWS = 10_000  # that lists are worth while for
 
 
 def default_alpha(index):
@@ -46,7 +52,7 @@ class GraphNeighbors(Coded, Neighbors):
 
         self.n_unreachable_ = 0
         asked_for(self, metric)  # which may raise, so before building
-        if self.n_samples_fit_ <= self.exact_threshold:
+        if is_scanned(self):
             with progress(0):
                 encoded = encode(self, metric, points)
             kept, learned = keep_learned(self, metric, points, encoded)
@@ -57,7 +63,7 @@ class GraphNeighbors(Coded, Neighbors):
         graph, spread = self._learn(points, encoded.codes, graph, rng)
         kept, learned = keep_learned(self, metric, points, encoded)
         learned = learned._replace(spread=spread)
-        return Index(metric, kept, encoded.codes, graph, learned)
+        return Index(metric, kept, encoded.codes, graph, learned, encoded.finer)
 
     def _learn(self, points, codes, graph, rng):
         """The ``graph`` to search on ``codes``, and how scores grow with rank there."""

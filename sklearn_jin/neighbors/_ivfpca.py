@@ -12,7 +12,6 @@ from sklearn_jin.quantizers._scalar import ScalarQuantizer
 
 RERANK = 4.0  # candidates a neighbour by default,
 LEAST_RERANK = 12  # and at least so many beyond the neighbours
-WIDE = 200  # features, from which on candidates are scored by bytes first
 
 
 @shell
@@ -123,9 +122,9 @@ class IVFPCANeighbors(PartitionNeighbors):
         What makes the bytes of all features; None where all rows are scanned.
     index_ : Index
         The fitted index as one record of arrays: ``metric``; ``points``, the rows as
-        they are kept for exact scores; ``codes``, the bytes of all features, or None;
-        ``route``, which is the lists, or tells that all rows are scanned; and
-        ``learned``, what ``fit`` learned of the codes.
+        they are kept for exact scores; ``route``, which is the lists, or tells that all
+        rows are scanned; ``learned``, what ``fit`` learned of the codes; and ``finer``,
+        the bytes of all features, or None.
 
     See Also
     --------
@@ -186,7 +185,7 @@ class IVFPCANeighbors(PartitionNeighbors):
         step()
         sample = codes.hold_rows(points, metric, rng, n_threads)
         encoded = codes.encode_rows(points, metric, quantizer, sample)
-        if metric.width_ < WIDE or store_of(self) == "int8":
+        if metric.width_ < codes.WIDE or store_of(self) == "int8":
             encoded = encoded._replace(codes=None, overestimate=np.inf)
         learned = Learned(RERANK, encoded.overestimate)
         return lists_of_codes.Coded(

@@ -3,6 +3,7 @@
 import warnings
 from numbers import Real
 
+import numpy as np
 from sklearn.utils import check_random_state
 
 from sklearn_jin._compat import Integers, Interval, StrOptions
@@ -18,11 +19,12 @@ SERVED = {name for name, metric in METRICS.items() if metric.space == "l2"}
 class KNNGraphTransformer(NeighborsTransformer, Neighbors):
     """Turn rows into the sparse graph of their nearest neighbours, found to a recall.
 
-    For those who want the graph of their data and no index: spectral methods,
-    manifold learning, clustering.  ``fit`` compares rows by matrix products within
-    overlapping cells [1]_, and then walks from each along the lists of neighbours
-    that this gives, as far as ``recall`` takes.  For queries, :meth:`transform` and
-    :meth:`kneighbors` look at every row.
+    For those who want the graph of their data: spectral methods, manifold learning,
+    clustering.  The rows are divided into lists as :class:`IVFPCANeighbors` does, and
+    ``fit`` finds out in how many of them neighbours are to be looked for.  All rows of
+    a list are looked up at once, by products of bytes.  Other rows, in
+    :meth:`transform` and :meth:`kneighbors`, are looked up in as many lists; their
+    recall is about the same where they are drawn as the fitted rows are.
 
     Parameters
     ----------
@@ -34,14 +36,15 @@ class KNNGraphTransformer(NeighborsTransformer, Neighbors):
         number.
     recall : float, default=0.95
         Share of the true neighbours that the graph of the fitted rows is to hold.
-        ``fit`` measures it on 128 rows, whose neighbours are found exactly, and makes
-        the walks as wide as it takes: from 0.95 to 0.99 about twice the time.
+        ``fit`` measures it on 128 rows, whose neighbours are found exactly, and takes
+        as many lists as it needs: from 0.95 to 0.99 about 1.3 times the time.
     exact_threshold : int, default=10000
         Up to this number of rows all are compared with all, which is exact.
     metric : str, default="minkowski"
         ``"euclidean"`` (``"l2"``), ``"sqeuclidean"``, ``"cosine"``, ``"angular"`` (the
         angle over pi), ``"correlation"``, ``"hellinger"``, or ``"minkowski"`` with
-        ``p=2``.  For others take :class:`HNSWTransformer`.
+        ``p=2``.  For others take :class:`IVFPCATransformer` or
+        :class:`HNSWTransformer`.
     p : float, default=2
         Order of ``metric="minkowski"``: 2.  Other metrics ignore it.
     metric_params : dict or None, default=None
@@ -56,8 +59,8 @@ class KNNGraphTransformer(NeighborsTransformer, Neighbors):
         of ``OMP_NUM_THREADS``, ``threadpoolctl`` and joblib's workers; integers mean
         what they do in scikit-learn's glossary.
     random_state : int, RandomState instance or None, default=None
-        Draws the cells, and the rows that recall is measured on.  An integer makes the
-        graph repeatable.
+        Draws the rows to learn from, the first centres, how components are turned, and
+        the rows that recall is measured on.  An integer makes the graph repeatable.
     verbose : int, default=0
         Whether to print the progress of building.  scikit-learn's callbacks (1.9 and
         later) are told of it too.
@@ -77,23 +80,25 @@ class KNNGraphTransformer(NeighborsTransformer, Neighbors):
     recall_ : float
         Recall measured in ``fit`` on 128 rows; 1 where all rows were compared.  Its
         standard error is about 0.006 for ``n_neighbors=15``.
+    n_probes_ : int
+        Number of lists that a row is looked up in, and 0 where all rows are compared.
+        More neighbours than were measured are looked for in more lists.
     quantizer_ : None
         None: the rows themselves are compared.
     index_ : Index
         The fitted index as one record of arrays: ``metric``; ``points``, the rows as
         they are kept for exact scores; ``codes``, which is None; ``route``, which is
-        the graph of the fitted rows, or tells that all rows are compared; and
-        ``learned``, which is empty without codes.
+        the lists, or tells that all rows are compared; and ``learned``, which is empty.
 
     See Also
     --------
-    HNSWTransformer : An index as a transformer, which serves queries quickly too.
+    IVFPCATransformer : The same lists, where their number is yours to choose.
     FlatTransformer : The exact graph.
 
     References
     ----------
-    .. [1] "PiPNN: ultra-scalable graph-based nearest neighbor indexing", 2026.
-       https://arxiv.org/abs/2602.21247
+    .. [1] Jegou, Douze and Schmid, "Product quantization for nearest neighbor
+       search", IEEE TPAMI 2011, section 4, for the lists.
 
     Examples
     --------
@@ -129,16 +134,17 @@ class KNNGraphTransformer(NeighborsTransformer, Neighbors):
         from sklearn_jin.construction.knn import neighbor_graph
         from sklearn_jin.search.index import FLAT, Index
 
-        self.recall_, self._width = 1.0, None
+        self.recall_, self.n_probes_, self._measured = 1.0, 0, None
         n, k = self.n_samples_fit_, max(1, self._own_neighbors())
         with progress(0):
             if n <= max(k + 1, self.exact_threshold):
                 return Index(metric, points, None, FLAT)
             rng = check_random_state(self.random_state)
             n_threads = count_threads(self.n_jobs)
-            route, self._width, self.recall_ = neighbor_graph(
-                points, k, self.recall, rng, n_threads
+            route, self._measured, self.recall_ = neighbor_graph(
+                points, metric.width_, k, self.recall, rng, n_threads
             )
+            self.n_probes_ = self._measured.effort
         if self.recall_ < self.recall:
             warnings.warn(
                 f"recall={self.recall} was not reached, about {self.recall_:.3f} was: "
@@ -148,9 +154,11 @@ class KNNGraphTransformer(NeighborsTransformer, Neighbors):
         return Index(metric, points, None, route)
 
     def _search(self, k):
-        from sklearn_jin.construction.knn import beam_width
         from sklearn_jin.search.index import Search
 
-        n = self.n_samples_fit_
-        ef = n if self._width is None else beam_width(self._width, k - 1, n)
-        return Search(k, k, max(ef, k))
+        if (measured := self._measured) is None:
+            return Search(k, k)
+        times = max(1.0, k / (measured.k + 1))  # more neighbours lie farther away
+        room = int(np.ceil(times * measured.room))
+        n_probes = int(np.ceil(np.sqrt(times) * measured.effort))
+        return measured._replace(k=k, room=room, effort=n_probes)

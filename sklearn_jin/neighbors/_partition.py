@@ -70,7 +70,7 @@ class PartitionNeighbors(Reranked, Neighbors):
         self.imbalance_ = float(self.n_lists_ * np.square(share).sum())
         kept, decoder = keep_rows(self, metric, points, coded)
         learned = coded.learned._replace(decoder=decoder)
-        return Index(metric, kept, coded.codes, coded.lists, learned)
+        return Index(metric, kept, None, coded.lists, learned, coded.codes)
 
     def _lists(self, metric, points, quantizer, step):
         """Lists on the codes that are asked for, or chosen; ``step`` is called once."""

@@ -39,11 +39,12 @@ from sklearn_jin.points import (
 )
 from sklearn_jin.points.codes import prefetch_codes, subset_codes
 from sklearn_jin.points.packing import FLOAT, Plane, plane_layout
+from sklearn_jin.points.panels import PANEL, multiply, panels_of
 from sklearn_jin.points.planes_fastscan import (
     fastscan_codes_planes,
     fastscan_tables_planes,
 )
-from sklearn_jin.points.rotation import multiply, rotate
+from sklearn_jin.points.rotation import rotate
 
 TOP = 32767  # of a query as 16-bit integers
 ADD, SCALES, ERR = range(3)  # of ``factors``
@@ -51,6 +52,8 @@ ADD, SCALES, ERR = range(3)  # of ``factors``
 # Columns of the second array of a scratch: a query's constant, the unit of its
 # integers and its norm; then for every segment its middle times the sum of the query.
 CONSTANT, UNIT, NORM, MIDDLES = range(4)
+
+NONE = np.empty((0, 0), np.float32)  # the matrix of queries that are not turned
 
 
 class PlanesL2(NamedTuple):
@@ -63,7 +66,7 @@ class PlanesL2(NamedTuple):
     scales: np.ndarray  # (n_segments,) float32: of all rows; times their own, if any;
     # the first is times ``err`` too
     center: np.ndarray  # (d,) float32: taken from a query
-    matrix: np.ndarray  # (d, D) float32: turns it; (0, 0) for none
+    panels: np.ndarray  # (n_panels, d, PANEL) float32: turn it; (0, 0, PANEL) for none
     signs: np.ndarray  # (rounds, D) float32: of ``rotate``; (0, 0) for none
     weights: np.ndarray  # (D,) float32: times the turned query; (0,) for none
 
@@ -77,25 +80,26 @@ class PlanesIP(NamedTuple):
     factors: np.ndarray
     scales: np.ndarray
     center: np.ndarray
-    matrix: np.ndarray
+    panels: np.ndarray
     signs: np.ndarray
     weights: np.ndarray
 
 
-def planes(codes, segments, center, space="l2", factors=(-1, -1, -1), **learned):
+def planes(
+    codes, segments, center, space="l2", factors=(-1, -1, -1), matrix=NONE, **learned
+):
     """The record of compact ``codes`` (n, n_bytes).
 
     ``segments`` are pairs (numbers, bits), whose planes follow each other in a
     row, the lowest bits of the first segment first.  ``factors`` are the bytes
     where ``add``, the first of the scales (one a segment) and ``err`` stand in
-    a row, -1 for what is not there.  What else is ``learned`` has the names of
-    the fields of :class:`PlanesL2` and may be left out.
+    a row, -1 for what is not there.  ``matrix`` (d, D) turns queries.  What else is
+    ``learned`` has the names of the fields of :class:`PlanesL2` and may be left out.
     """
     layout = plane_layout(segments)
     some = {
         "middles": np.zeros(len(segments)),
         "scales": np.ones(len(segments)),
-        "matrix": np.empty((0, 0)),
         "signs": np.empty((0, 0)),
         "weights": np.empty(0),
         **learned,
@@ -105,6 +109,7 @@ def planes(codes, segments, center, space="l2", factors=(-1, -1, -1), **learned)
         codes=aligned_codes(codes, max(plane.at + 2 * plane.words for plane in layout)),
         layout=frozen(np.array(layout, np.int64)),
         factors=frozen(np.array(factors, np.int64)),
+        panels=panels_of(matrix),
         **{
             name: frozen(np.ascontiguousarray(array, np.float32))
             for name, array in some.items()
@@ -114,8 +119,9 @@ def planes(codes, segments, center, space="l2", factors=(-1, -1, -1), **learned)
 
 def turn_queries(points, rows):
     """Rows of ``d`` features as vectors of the codes' space, without weights."""
-    if points.matrix.size:
-        rows = multiply(rows, points.matrix)
+    if points.panels.size:
+        plane = plane_of(points.layout, len(points.layout) - 1)
+        rows = multiply(rows, points.panels)[:, : plane.start + plane.size]
     if points.signs.size:
         D = points.signs.shape[1]
         rows = rotate(np.pad(rows, ((0, 0), (0, D - rows.shape[1]))), points.signs)
@@ -133,13 +139,14 @@ def weigh(points, rows, constants):
 @encode_queries.register(PlanesL2)
 def encode_queries_l2(points, queries):
     rows = queries[:, : len(points.center)] - points.center
+    rows = rows.astype(np.float32, copy=False)
     constants = np.einsum("ij,ij->i", rows, rows)
     return weigh(points, turn_queries(points, rows), constants)
 
 
 @encode_queries.register(PlanesIP)
 def encode_queries_ip(points, queries):
-    rows = np.ascontiguousarray(queries[:, : len(points.center)])
+    rows = np.ascontiguousarray(queries[:, : len(points.center)], np.float32)
     constants = 2 - np.einsum("ij,j->i", rows, points.center)
     return weigh(points, turn_queries(points, rows), constants)
 
@@ -342,9 +349,13 @@ def ranges_of_planes(points, n, d):
     yield points.factors, -1, stride - FLOAT
     yield points.factors[SCALES : SCALES + 1] + FLOAT * n_segments, 0, stride
     yield np.array([len(points.center)]), d, d
-    for shape in (points.matrix.shape, points.signs.shape[1:], points.weights.shape):
+    for shape in (points.signs.shape[1:], points.weights.shape):
         yield np.array([shape[-1]]), D if shape[-1] else 0, D
-    turned = any(part.size for part in (points.matrix, points.signs))
+    n_panels, features, width = points.panels.shape
+    yield np.array([width]), PANEL, PANEL
+    yield np.array([features]), d if n_panels else 0, d
+    yield np.array([n_panels]), -(-D // PANEL) if n_panels else 0, -(-D // PANEL)
+    turned = any(part.size for part in (points.panels, points.signs))
     yield np.array([D]), 1 if turned else d, 2**31 if turned else d
 
 

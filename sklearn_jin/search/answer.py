@@ -1,8 +1,9 @@
 """The one way from a query to its answer, whatever the index.
 
-A route proposes candidates, those that are not allowed are dropped, the rest are scored
-exactly, copies of found rows are listed behind them, and a query that is short of ``k``
-neighbours, or not sure of them, is scanned.
+A route proposes candidates, finer codes sort them where there are any, those that are
+not allowed are dropped, the rest are scored exactly, copies of found rows are listed
+behind them, and a query that is short of ``k`` neighbours, or not sure of them, is
+scanned.
 """
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn_jin._memory import frozen
 from sklearn_jin.points import count, encode_queries
 from sklearn_jin.search import counters
 from sklearn_jin.search.index import FLAT, Flat, allowed_ids, copies_of, propose
-from sklearn_jin.search.rerank import list_copies, refine
+from sklearn_jin.search.rerank import list_copies, refine, sift
 from sklearn_jin.search.scan import scan_each
 from sklearn_jin.search.shortlist import others
 
@@ -40,10 +41,14 @@ def _answer(index, queries, search):
     shape = len(queries), search.k
     scores, ids = np.full(shape, np.inf), np.full(shape, -1, np.int64)
     exact_queries = frozen(encode_queries(index.points, queries))
+    finer = index.finer
+    asked = None if finer is None else encode_queries(finer, queries)
     copies = copies_of(index.route)
     allowed = _allowed_places(search.allowed, copies)
 
     def use(part, estimates, candidates):
+        if finer is not None:
+            candidates, estimates = sift(finer, frozen(asked[part]), candidates)
         if allowed is not None:
             candidates = np.where(allowed[candidates], candidates, np.int32(-1))
         n_exact = refine(
@@ -82,5 +87,5 @@ def _scan(index, queries, search):
         encoded = frozen(encode_queries(index.points, queries))
         some = allowed_ids(search.allowed, count(index.points))
         return scan_each(index.points, encoded, some, search.k, search.n_threads)
-    flat = index._replace(codes=None, route=FLAT)
+    flat = index._replace(codes=None, route=FLAT, finer=None)
     return _answer(flat, queries, search._replace(own=False, overestimate=np.inf))

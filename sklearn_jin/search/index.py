@@ -18,7 +18,8 @@ class Learned(NamedTuple):
     """What ``fit`` learned of the codes and of the data."""
 
     rerank: float | None = None  # candidates a neighbour by default; None without codes
-    overestimate: float = np.inf  # estimate / exact score of 99.9 % of neighbours
+    # Estimate / exact score of 99.9 % of neighbours, by the codes that sort them last.
+    overestimate: float = np.inf
     spread: np.ndarray = frozen(np.empty(0))  # mean log score by rank; or (0,)
     decoder: object = None  # the quantizer whose codes ``Index.points`` are, if any
     least: int = 1  # candidates by default, however few neighbours are wanted
@@ -32,6 +33,7 @@ class Index(NamedTuple):
     codes: tuple | None  # what the route scores instead of ``points``; None for them
     route: tuple  # how candidates are found: Flat, Blocks, Layers, Lists ...
     learned: Learned = Learned()
+    finer: tuple | None = None  # codes that candidates are sorted by before ``points``
 
 
 class Search(NamedTuple):
@@ -118,20 +120,21 @@ def candidates_wanted(index, k, rerank, most):
     """Candidates that are scored exactly, ``most`` at most; and the overestimate.
 
     ``rerank`` is a number of candidates a neighbour, None for the one that was learned,
-    or "bound", which goes on until the overestimate ends it.
+    or "bound", which goes on until the overestimate ends it.  That ends it always where
+    finer codes sort the candidates.
     """
     if index.learned.rerank is None:  # what is searched is what is scored exactly
         return k, np.inf
-    n = count(index.points)
+    n, overestimate = count(index.points), max(1.0, index.learned.overestimate)
     if rerank == "bound":
         sure = proposes_bounds(index.route)
-        factor = 1.0 if sure else max(1.0, index.learned.overestimate)
-        return min(max(k, most), n), factor
+        return min(max(k, most), n), 1.0 if sure else overestimate
     if rerank is None:
         wanted = max(np.ceil(index.learned.rerank * k), index.learned.least)
     else:
         wanted = np.ceil(rerank * k)
-    return int(max(k, min(wanted, most))), np.inf
+    room = int(max(k, min(wanted, most)))
+    return room, np.inf if index.finer is None else overestimate
 
 
 def n_bytes(part):
@@ -144,8 +147,9 @@ def n_bytes(part):
 def usage(index):
     """Bytes of the points, of the codes, and of all the rest of an index."""
     codes = None if index.codes is index.points else index.codes
-    inside = n_bytes(codes_of(index.route))
-    rest = n_bytes(index.route) - inside + n_bytes(index.learned.spread)
+    inside = n_bytes(codes_of(index.route)) + n_bytes(index.finer)
+    rest = n_bytes(index.route) - n_bytes(codes_of(index.route))
+    rest += n_bytes(index.learned.spread)
     points = n_bytes(index.points)
     return {"points": points, "codes": n_bytes(codes) + inside, "index": rest}
 
@@ -165,7 +169,7 @@ def check(index, n=None):
 def _ranges(index, n):
     n = max(1, count(index.points)) if n is None else n
     d = index.metric.width_
-    for points in filter(None, (index.points, index.codes)):
+    for points in filter(None, (index.points, index.codes, index.finer)):
         yield np.array([count(points)]), n, n
         yield from ranges_of(points, n, d)
     yield from ranges_of(index.route, n, d)

@@ -48,13 +48,6 @@ class Layers(NamedTuple):
     copies: Copies = NO_COPIES
 
 
-class NeighborGraph(NamedTuple):
-    """Near neighbours of every row: a route from the rows themselves, for no others."""
-
-    neighbors: np.ndarray  # (n, width) int32 nodes; a short row ends in -1s
-    order: np.ndarray  # (n,) int32, all nodes, those side by side that are near
-
-
 @propose.register(Layers)
 def propose_by_walks(route, index, queries, search, use):
     """Walk on codes, if there are any, or else on the points.
@@ -71,28 +64,13 @@ def propose_by_walks(route, index, queries, search, use):
     beam = adaptive_beam(spread, search.k, search.effort, n)
     walks = Walks(searched, encoded, min(search.room, beam.ef), beam, search.n_threads)
     if search.own:
-        nodes = np.arange(n, dtype=np.int32)
         copies = copies_of(route)
-        entries = copies.firsts if len(copies.firsts) else nodes
-        entries = with_entry(route, entries[:, None])
-        revisit(route.neighbors, walks, nodes, use, entries)
+        own = copies.firsts if len(copies.firsts) else np.arange(n, dtype=np.int32)
+        entries = with_entry(route, own[:, None])
+        revisit(route.neighbors, walks, entries, use)
     else:
         visit(route, walks, np.arange(len(queries)), use)
     return None
-
-
-@propose.register(NeighborGraph)
-def propose_of_rows(route, index, queries, search, use):
-    """Walk from the rows themselves; queries from elsewhere are scanned."""
-    if search.own and search.effort < count(index.points):
-        beam = Beam(search.effort, search.k, NO_END)
-        walks = Walks(index.points, queries, search.room, beam, search.n_threads)
-        numbers = route.order.astype(np.int64)
-
-        def use_nodes(part, scores, ids):
-            use(numbers[part], scores, ids)
-
-        revisit(route.neighbors, walks, route.order, use_nodes)
 
 
 @copies_of.register(Layers)
@@ -121,13 +99,6 @@ def ranges_of_upper(layers, n, d):
     yield np.diff(sizes), 0, n_ranks  # a rank of one layer is one of the next
     for lo, hi in pairwise(layers.starts):
         yield layers.upper[lo:hi], -1, hi - lo - 1
-
-
-@ranges_of.register(NeighborGraph)
-def ranges_of_neighbor_graph(route, n, d):
-    yield route.neighbors, -1, n - 1
-    yield route.order, 0, n - 1
-    yield np.array([len(route.neighbors), len(route.order)]), n, n
 
 
 @ranges_of.register(Copies)
@@ -250,15 +221,14 @@ def with_entry(layers, entries):
     return more
 
 
-def revisit(neighbors, walks, nodes, use, entries=None):
-    """As :func:`visit`, for queries that are the ``nodes`` themselves.
+def revisit(neighbors, walks, entries, use):
+    """As :func:`visit`, for queries that are all the nodes themselves.
 
     Each walk starts where it is to end, so it meets little but what is near;
-    ``entries`` (n, m) are other nodes to start from.
+    ``entries`` (n, m) are the nodes to start from.
     """
-    rows, order = nodes.astype(np.int64), np.arange(len(nodes))
-    entries = nodes[:, None] if entries is None else entries
-    _walk_all(neighbors, walks, rows, entries, order, use)
+    nodes = np.arange(len(entries))
+    _walk_all(neighbors, walks, nodes, entries, nodes, use)
 
 
 def _walk_all(neighbors, walks, rows, entries, order, use):

@@ -26,15 +26,13 @@ from sklearn_jin._simd.products import (
     PANEL,
     QUERIES,
     ROWS,
-    TALL,
-    multiply_row,
-    multiply_rows,
     score_block,
     score_blocks,
     score_half,
 )
 from sklearn_jin._threads import run
-from sklearn_jin.points import count, encode_queries
+from sklearn_jin.points import count
+from sklearn_jin.points.panels import multiply
 from sklearn_jin.search import counters
 from sklearn_jin.search.cells import COMPARED, FIRST
 from sklearn_jin.search.index import codes_of, propose, ranges_of
@@ -46,7 +44,6 @@ from sklearn_jin.search.probing import (
     reach_of,
     visits,
 )
-from sklearn_jin.search.rerank import sift
 from sklearn_jin.search.shortlist import append_good, cut, shortlists, top_k
 
 SHARED = 64  # queries that are compared with a block while it is in the nearest cache
@@ -81,17 +78,16 @@ class Reduced(NamedTuple):
 
 @propose.register(Reduced)
 def propose_reduced(route, index, queries, search, use):
-    """Scan the lists of the nearest centres; the best are scored by codes, if any."""
-    n, codes = len(queries), index.codes
-    asked = None if codes is None else frozen(encode_queries(codes, queries))
+    """Scan the lists of the nearest centres."""
+    n = len(queries)
     room = min(search.room, count(index.points))
     probe = Probe(search.effort, adapts(route.growth, search), room)
+    order = route.ids[route.ids >= 0] if search.own else np.arange(n)
 
     def task(lo, hi):
-        ids, estimates = candidates(route, frozen(queries[lo:hi]), probe)
-        if codes is not None:
-            ids, estimates = sift(codes, asked[lo:hi], ids)
-        use(np.arange(lo, hi), estimates, ids)
+        part = order[lo:hi]
+        ids, estimates = candidates(route, frozen(queries[part]), probe)
+        use(part, estimates, ids)
 
     run(task, n, queries_per_task(n, search.n_threads), search.n_threads)
 
@@ -122,34 +118,6 @@ def ranges_of_reduced(route, n, d):
     yield np.array([route.blocks.shape[1] // ROWS]), 1, panels * PANEL
     yield route.ids, -1, n - 1
     yield np.array([len(route.growth)]), n_lists if len(route.growth) else 0, n_lists
-
-
-def panels_of(columns):
-    """Panels of a matrix (d, n), whose columns are filled up with zeros."""
-    d, n = columns.shape
-    panels = np.zeros((-(-n // PANEL), d, PANEL), np.float32)
-    for p, panel in enumerate(panels):
-        part = columns[:, p * PANEL : (p + 1) * PANEL]
-        panel[:, : part.shape[1]] = part
-    return frozen(panels)
-
-
-def multiply(rows, panels):
-    """Products (n, n_panels * PANEL), float32, of ``rows`` (n, d) with the panels."""
-    products = np.empty((len(rows), len(panels) * PANEL), np.float32)
-    fill_products(rows, panels, products)
-    return products
-
-
-@kernel
-def fill_products(rows, panels, products):
-    n, d = len(rows), panels.shape[1]
-    whole = n // TALL * TALL
-    for p in range(len(panels)):
-        for q in range(0, whole, TALL):
-            multiply_rows(rows, q, panels, p, d, products)
-        for q in range(whole, n):
-            multiply_row(rows, q, panels, p, d, products)
 
 
 def reduce(basis, rows):

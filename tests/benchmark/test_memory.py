@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_jin import HNSWNeighbors, ScalarQuantizer
+from sklearn_jin import HNSWNeighbors, PCAQuantizer, ScalarQuantizer
 from sklearn_jin.benchmark import memory
 
 
@@ -22,6 +22,16 @@ def test_all_lines_are_read_once():
 @pytest.mark.parametrize("n_bytes, lines", [(16, 1), (64, 1), (65, 2), (512, 8)])
 def test_part_of_a_line_is_a_line(n_bytes, lines):
     assert memory.lines_of(np.zeros((3, n_bytes), np.uint8)) == lines
+
+
+@pytest.mark.jit
+def test_lines_of_finer_codes_are_read_too():
+    X = np.random.default_rng(0).random((80, 200), dtype=np.float32)
+    index = HNSWNeighbors(M=8, exact_threshold=0, random_state=0)
+    index.set_params(quantizer=PCAQuantizer(100)).fit(X)
+    # 54 bytes of a code, 208 numbers and 200 bytes of 3 candidates.
+    lines = 10 * 1 + 100 * 1 + 3 * (13 + 4)
+    assert memory.lines_read(index, hops=10, scores=100, exact=3) == lines
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_jin import RaBitQ, ScalarQuantizer
+from sklearn_jin import PCAQuantizer, RaBitQ, ScalarQuantizer
 from sklearn_jin.construction import codes as module
 from sklearn_jin.construction.codes import (
     KNOWN,
     NEAR,
     NOT_ENCODED,
+    SHORT,
     TRIED,
+    WIDE,
     Exactness,
     candidates_needed,
     candidates_per_neighbor,
@@ -24,6 +26,7 @@ from sklearn_jin.construction.codes import (
     judged,
     kept,
     kept_rows,
+    with_finer,
 )
 from sklearn_jin.metrics import METRICS
 from sklearn_jin.points.rows import ROWS
@@ -77,7 +80,26 @@ def test_an_overestimate_is_that_of_the_nearest():
     coarse, fine = (encoded(X, ScalarQuantizer(n_bits)) for n_bits in (4, 8))
     assert 1 < fine.overestimate < 1.1 < coarse.overestimate < 3
     assert encoded(X, ScalarQuantizer(4), "inner_product").overestimate == np.inf
-    assert NOT_ENCODED == (None, None, np.inf, None, 1)
+    assert NOT_ENCODED == (None, None, np.inf, None, 1, None)
+
+
+@pytest.mark.parametrize(
+    "d, bits, finer", [(WIDE, 2, True), (WIDE - 1, 2, False), (WIDE, SHORT, False)]
+)
+def test_short_codes_of_wide_rows_are_joined_by_finer_ones(d, bits, finer):
+    metric, points = prepared(indexes.rows(60, d))
+    sample, m = sample_of(points, metric), bits * d // 4 - 8  # of 4 bits, and a float32
+    coarse = encode_rows(points, metric, PCAQuantizer(m, random_state=0), sample)
+    both = with_finer(coarse, points, metric, ScalarQuantizer(8), sample)
+    assert coarse.quantizer.n_bytes_ == -(-bits * d // 8)
+    if not finer:
+        assert both is coarse
+        return
+    fine = encode_rows(points, metric, ScalarQuantizer(8), sample)
+    assert both.quantizer is coarse.quantizer and both.codes is coarse.codes
+    assert_array_equal(both.finer.codes, fine.codes.codes)
+    assert both.overestimate == fine.overestimate < coarse.overestimate
+    assert with_finer(NOT_ENCODED, points, metric, None, sample) is NOT_ENCODED
 
 
 def test_codes_are_judged_by_the_neighbours_without_the_query():
@@ -108,7 +130,7 @@ def test_as_many_candidates_are_needed_as_hold_nearly_all_neighbours():
     assert candidates_needed(ranks) == 50
     assert candidates_needed(np.empty((3, 0), int)) == 1
     found = judged("q", "codes", Exactness(np.array([[3, 1], [2, 5]]), 1.5))
-    assert found == ("q", "codes", 1.5, 2.5, 3)
+    assert found == ("q", "codes", 1.5, 2.5, 3, None)
     assert judged("q", "codes", Exactness(np.ones((2, 9), int), 1.5)).rerank == 1
 
 

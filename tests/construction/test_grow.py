@@ -79,20 +79,20 @@ PLANS = {
 ways = pytest.mark.parametrize("partition", [False, True], ids=["inserted", "parted"])
 
 
-CELL = lists.CELL
+N_PROBES = lists.N_PROBES
 
 
 @pytest.fixture(scope="module", autouse=True)
-def small_cells():
-    """Cells so small that few rows do not visit them all."""
+def few_lists():
+    """Lists so few that a row is not told of all others."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lists, "CELL", 5)
+        patch.setattr(lists, "N_PROBES", 3)
         yield
 
 
 @pytest.fixture
-def whole_cells(monkeypatch):
-    monkeypatch.setattr(lists, "CELL", CELL)
+def many_lists(monkeypatch):
+    monkeypatch.setattr(lists, "N_PROBES", N_PROBES)
 
 
 @pytest.fixture(scope="module", params=PLANS)
@@ -273,7 +273,7 @@ def test_threads_change_nothing(graph, plan, shape, way):
     "plan", [layered(8000, 8), flat(8000, 16, 20, (1.0, 1.44), ever_kept)]
 )
 def test_threads_change_nothing_where_batches_are_large(
-    space, plan, partition, whole_cells
+    space, plan, partition, many_lists
 ):
     X = normal(8000, d=6)
     one, several = (
@@ -322,7 +322,7 @@ def test_progress_is_told_how_many_steps_there_are_and_of_each(
 
 
 @ways
-def test_lists_walks_and_later_passes_take_ten_steps_each(partition):
+def test_later_passes_take_ten_steps_each_and_lists_one_more(partition):
     n_steps = []
 
     @contextmanager
@@ -333,7 +333,7 @@ def test_lists_walks_and_later_passes_take_ten_steps_each(partition):
     plan, rng = flat(200, 6, 5, alphas=(1.0, 1.2, 1.44)), np.random.RandomState(0)
     grow(record(normal(200)), shuffled(200), plan, rng, 1, partition, progress)
     stops = module._stops(200, plan, partition)
-    assert n_steps == [len(stops) - 1 + 2 * STEPS]
+    assert n_steps == [len(stops) - 1 + (STEPS + 1 if partition else 2 * STEPS)]
     assert (stops[-1] == 200) != partition
 
 
@@ -564,7 +564,7 @@ def grown_both_ways():
 
 @pytest.mark.jit
 @pytest.mark.parametrize("data, plan", [*grown_both_ways()])
-def test_parted_rows_are_found_as_well_as_inserted_ones(data, plan, whole_cells):
+def test_parted_rows_are_found_as_well_as_inserted_ones(data, plan, many_lists):
     X = data(20_000)
     metric = METRICS["euclidean"]().fit(X)
     points, Q = RowsL2(metric.rows(X)), metric.prepare_queries(data(300, seed=7))[0]

@@ -1,34 +1,43 @@
-"""The graph of near neighbours, and walks as wide as the recall takes."""
+"""The graph of near neighbours: as many lists, and candidates, as a recall takes."""
 
 import indexes
 import naive
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from helpers import record
+from numpy.testing import assert_allclose
 
-from sklearn_jin.construction import knn, lists
-from sklearn_jin.construction.knn import beam_width, neighbor_graph, own_neighbors
-from sklearn_jin.metrics import METRICS
-from sklearn_jin.points.rows import RowsL2
-
-
-def rows_of(X):
-    return RowsL2(METRICS["euclidean"]().fit(X).rows(X))
+from sklearn_jin.construction import knn
+from sklearn_jin.construction.knn import neighbor_graph, own_neighbors, searches
 
 
-def seeded():
-    return np.random.RandomState(0)
+def drawn(X, k, target, n_threads=1):
+    rng = np.random.RandomState(0)
+    return neighbor_graph(record(X), X.shape[1], k, target, rng, n_threads)
 
 
-def test_a_beam_is_a_multiple_of_what_is_asked_for_and_no_wider_than_the_rows():
-    assert beam_width(1.0, 10, 99) == 11
-    assert beam_width(1.5, 10, 99) == 17
-    assert beam_width(32.0, 10, 99) == 99
+def test_searches_take_more_lists_and_then_more_candidates():
+    tried = list(searches(20, 11, 500))
+    n_probes, rooms = [s.effort for s in tried], [s.room for s in tried]
+    assert n_probes[0] == knn.FEWEST and rooms[0] == knn.RERANK * 11
+    all_lists = n_probes.index(20)
+    assert (np.diff(n_probes[: all_lists + 1]) > 0).all()
+    assert set(rooms[: all_lists + 1]) == {33}
+    assert set(n_probes[all_lists:]) == {20} and rooms[all_lists:][-1] == 500
+    assert (np.diff(rooms[all_lists:]) > 0).all()
+    assert [s.adaptive for s in tried] == [p < 20 for p in n_probes]
+    assert all(s.k == 11 for s in tried)
+
+
+@pytest.mark.parametrize("n_lists, k, n", [(1, 1, 1), (1, 2, 2), (3, 9, 9)])
+def test_searches_of_few_rows_are_few(n_lists, k, n):
+    tried = list(searches(n_lists, k, n))
+    assert [(s.effort, s.room) for s in tried] == [(n_lists, n)]
 
 
 def test_own_neighbors_are_the_nearest_others():
     X = indexes.rows(90, 4)
-    scores, ids = own_neighbors(rows_of(X), 5, 1.0, seeded(), 2)
+    scores, ids = own_neighbors(record(X), 5, 1.0, np.random.RandomState(0), 2)
     exact = naive.nearest_distances(X, X, 6, "sqeuclidean")[:, 1:]
     found = np.take_along_axis(naive.distances(X, X, "sqeuclidean"), ids, 1)
     assert not (ids == np.arange(90)[:, None]).any()
@@ -36,28 +45,27 @@ def test_own_neighbors_are_the_nearest_others():
     assert np.mean(scores <= exact[:, -1:] * (1 + 1e-5)) > 0.99
 
 
-@pytest.mark.parametrize("target, width", [(0.5, knn.NARROW), (0.95, knn.WIDE)])
-def test_a_graph_is_as_wide_as_the_recall_takes(target, width):
-    points = rows_of(indexes.rows(120, 4))
-    route, times, recall = neighbor_graph(points, 5, target, seeded(), 1)
-    assert route.neighbors.shape == (120, 2 * width)
-    assert_array_equal(np.sort(route.order), np.arange(120))
-    assert times in knn.WIDTHS and target <= recall <= 1
-
-
 @pytest.mark.jit
-def test_the_narrowest_width_that_is_enough_is_taken(monkeypatch):
-    monkeypatch.setattr(lists, "CELL", 20)  # so that cells tell little
-    points, k = rows_of(indexes.rows(3000, 64)), 10
-    _, times, recall = neighbor_graph(points, k, 0.9, seeded(), 1)
-    assert recall >= 0.9
-    widths = knn.WIDTHS[: knn.WIDTHS.index(times)]
-    assert widths
-    for width in widths:
-        monkeypatch.setattr(knn, "WIDTHS", (width,))
-        assert neighbor_graph(points, k, 0.9, seeded(), 1)[2] < 0.9
+@pytest.mark.parametrize("target", [0.6, 0.9])
+def test_the_fewest_lists_that_are_enough_are_taken(target, monkeypatch):
+    X, k = indexes.rows(3000, 64), 10
+    _, search, recall = drawn(X, k, target)
+    assert target <= recall < 1 and search.k == k
+    tried = [s for s in searches(55, k + 1, 3000) if s.effort < search.effort]
+    assert tried
+    for fewer in tried:
+        monkeypatch.setattr(knn, "searches", lambda *_, fewer=fewer: iter([fewer]))
+        assert drawn(X, k, target)[2] < target
+
+
+def test_candidates_are_added_where_all_lists_do_not_reach_the_recall(monkeypatch):
+    monkeypatch.setattr(knn, "RERANK", 1)
+    monkeypatch.setattr(knn, "LEAST_ROOM", 1)
+    X = indexes.rows(400, 20)
+    _, search, recall = drawn(X, 5, 1.0)
+    assert recall == 1 and search.room > 6 and search.effort == 20
 
 
 def test_copies_count_as_found():
-    points = rows_of(np.repeat(indexes.rows(8, 3), 12, axis=0))
-    assert neighbor_graph(points, 5, 0.95, seeded(), 1)[2] == 1
+    X = np.repeat(indexes.rows(8, 3), 12, axis=0)
+    assert drawn(X, 5, 0.95)[2] == 1

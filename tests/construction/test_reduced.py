@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from helpers import record
+from helpers import normal, record
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_jin._simd.products import FOUR, ROWS
-from sklearn_jin.construction.reduced import LEAST, Plan, principal, reduce_rows
+from sklearn_jin.construction.reduced import LEAST, Plan, Wish, principal, reduce_rows
 from sklearn_jin.search.reduced import MIDDLE, TOP, reduce
 
 
@@ -40,7 +40,7 @@ def centers_of(lists):
 
 def test_directions_hold_as_much_variance_as_principal_components():
     X = decaying(3000, 40)
-    mean, directions = principal(X, 10, np.random.RandomState(0))
+    mean, directions = principal(X, Wish((10,)), np.random.RandomState(0))
     assert_allclose(mean, X.mean(axis=0), atol=1e-5)
     assert_allclose(directions.T @ directions, np.eye(10), atol=1e-5)
     values = np.linalg.eigvalsh(np.cov(X.T))
@@ -51,24 +51,51 @@ def test_directions_hold_as_much_variance_as_principal_components():
 
 def test_directions_from_the_origin_hold_the_mean():
     X = decaying(3000, 40)
-    mean, directions = principal(X, 1, np.random.RandomState(0), from_origin=True)
+    mean, directions = principal(
+        X, Wish((1,)), np.random.RandomState(0), from_origin=True
+    )
     assert not mean.any()
     middle = X.mean(axis=0) / np.linalg.norm(X.mean(axis=0))
     assert abs(directions[:, 0] @ middle) > 0.99
 
 
-@pytest.mark.parametrize("d, least, most", [(200, LEAST, LEAST), (30, 30, 30)])
-def test_auto_takes_few_directions_where_features_decay(d, least, most):
-    _, directions = principal(decaying(2000, d), "auto", np.random.RandomState(0))
-    assert least <= directions.shape[1] <= most
+SIZES = Wish((4, 8, 16), held=0.9)
+
+
+@pytest.mark.parametrize("power, n", [(3, 4), (1, 4), (0.5, 8), (0.25, 16), (0, 16)])
+def test_the_least_size_that_holds_the_variance_is_taken_or_else_the_last(power, n):
+    X = normal(3000, 20) / np.arange(1, 21, dtype=np.float32) ** (2 * power)
+    values = np.sort(X.var(axis=0))[::-1].cumsum() / X.var(axis=0).sum()
+    want = next((size for size in (4, 8, 16) if values[size - 1] >= 0.9), 16)
+    assert want == n
+    assert principal(X, SIZES, np.random.RandomState(0))[1].shape == (20, n)
+
+
+def test_no_more_directions_than_features_are_taken():
+    _, directions = principal(normal(50, 3), SIZES, np.random.RandomState(0))
+    assert_allclose(directions.T @ directions, np.eye(3), atol=1e-6)
+
+
+def test_directions_are_learned_from_as_many_rows_as_wished():
+    X = normal(300, 20)
+    few, all_of_them, enough = (
+        principal(X, Wish((2,), n_train=n), np.random.RandomState(0))
+        for n in (30, 300, None)
+    )
+    assert_allclose(enough[0], X.mean(axis=0), atol=1e-6)
+    assert_array_equal(enough[0], all_of_them[0])
+    assert np.abs(few[0] - X.mean(axis=0)).max() > 0.1
+
+
+@pytest.mark.parametrize("d, n", [(200, LEAST), (30, 30)])
+def test_auto_takes_few_directions_where_features_decay(d, n):
+    assert reduced(decaying(2000, d), n_components="auto")[0].centers.shape[1] == n
 
 
 @pytest.mark.parametrize("d", [130, 400])
 def test_auto_takes_nearly_all_directions_where_features_are_alike(d):
-    X = np.random.default_rng(0).standard_normal((2000, d)).astype(np.float32)
-    _, directions = principal(X, "auto", np.random.RandomState(0))
-    assert directions.shape[1] > 0.85 * d
-    assert_allclose(directions.T @ directions, np.eye(directions.shape[1]), atol=1e-5)
+    lists, _ = reduced(normal(2000, d), n_components="auto")
+    assert lists.centers.shape[1] > 0.85 * d
 
 
 @pytest.mark.parametrize("n_components", [1, 6, 10, 33])

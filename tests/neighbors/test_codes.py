@@ -1,5 +1,6 @@
 """Indexes that search on codes: what is found, what is kept, what is refused."""
 
+import copy
 import pickle
 import warnings
 
@@ -22,9 +23,13 @@ from sklearn_jin import (
     FlatNeighbors,
     HNSWNeighbors,
     HNSWTransformer,
+    PCAQuantizer,
     RaBitQ,
     ScalarQuantizer,
 )
+from sklearn_jin.points.scalar import Scalar8
+from sklearn_jin.search import counters
+from sklearn_jin.search.index import check, n_bytes, usage
 
 # Graphs of codes are slow as plain Python, and their parts are tested by themselves.
 pytestmark = pytest.mark.jit
@@ -249,6 +254,72 @@ def test_candidates_are_read_at_each_call(route, rerank):
     expected = route(ScalarQuantizer(4), rerank=rerank).fit(X).kneighbors(Q, 5)
     for found, wanted in zip(index.kneighbors(Q, 5), expected):
         assert_array_equal(found, wanted)
+
+
+def wide(**params):
+    """Rows of many features, queries, and parameters of short codes."""
+    X = normal(340, 240) / np.arange(1, 241, dtype=np.float32) ** 0.5
+    quantizer = PCAQuantizer(60, random_state=0)
+    return X[40:], X[:40], {"quantizer": quantizer, "rerank": 10, **params}
+
+
+def test_few_rows_are_read_where_finer_codes_sort_candidates(route):
+    X, Q, params = wide(n_neighbors=5)
+    index = route(**params).fit(X)
+    with counters.counting() as work:
+        index.kneighbors(Q)
+    assert isinstance(index.index_.finer, Scalar8)
+    assert len(Q) * 5 <= work[-1] < len(Q) * 9  # of 50 candidates each
+    plain = copy.copy(index)
+    plain.index_ = index.index_._replace(finer=None)
+    for rerank in (10, "bound"):
+        for found, wanted in zip(
+            index.set_params(rerank=rerank).kneighbors(Q), plain.kneighbors(Q)
+        ):
+            assert_array_equal(found, wanted)
+
+
+def test_finer_codes_are_counted_with_the_codes(route):
+    X, _, params = wide()
+    index = route(**params).fit(X)
+    plain = index.index_._replace(finer=None)
+    told = index.memory_usage()
+    assert told["codes"] - usage(plain)["codes"] == n_bytes(index.index_.finer)
+    assert told["index"] == usage(plain)["index"]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"store_vectors": False},
+        {"store_vectors": "int8"},
+        {"metric": "inner_product"},
+        {"quantizer": ScalarQuantizer(4)},
+    ],
+    ids=str,
+)
+def test_nothing_but_short_codes_of_kept_rows_needs_finer_ones(route, params):
+    X, Q, params = wide(**params)
+    index = route(**params).fit(X)
+    assert index.index_.finer is None
+    assert index.kneighbors(Q, 3)[1].shape == (40, 3)
+
+
+def test_a_graph_of_few_rows_has_no_codes():
+    X, _, params = wide()
+    index = HNSWNeighbors(**params).fit(X).index_
+    assert index.codes is None and index.finer is None
+
+
+def test_damaged_finer_codes_are_told(route):
+    X, _, params = wide()
+    index = route(**params).fit(X).index_
+    for finer in (
+        index.finer._replace(codes=index.finer.codes[:-1]),
+        index.finer._replace(codes=index.finer.codes[:, :192]),
+    ):
+        with pytest.raises(ValueError, match="fit it again"):
+            check(index._replace(finer=finer))
 
 
 def test_threads_change_nothing(route, quantizer):

@@ -9,7 +9,8 @@ from sklearn.base import clone
 from sklearn.neighbors import KNeighborsTransformer
 
 from sklearn_jin import FlatTransformer, KNNGraphTransformer
-from sklearn_jin.construction import knn, lists
+from sklearn_jin.construction import knn
+from sklearn_jin.search.index import Search
 
 
 def transformer(k=10, **params):
@@ -42,11 +43,11 @@ def test_the_graph_has_the_recall_asked_for(X, exact, recall):
 
 
 @pytest.mark.jit
-def test_less_recall_takes_narrower_walks(monkeypatch):
-    monkeypatch.setattr(lists, "CELL", 20)  # so that cells tell little
+def test_less_recall_takes_fewer_lists():
     X = indexes.rows(3000, 64)
-    low, high = (transformer(recall=recall).fit(X).recall_ for recall in (0.5, 0.99))
-    assert 0.5 <= low < 0.95 < high
+    low, high = (transformer(recall=recall).fit(X) for recall in (0.5, 0.99))
+    assert 0.5 <= low.recall_ < 0.75 and 0.99 <= high.recall_
+    assert 2 * low.n_probes_ < high.n_probes_
 
 
 @pytest.mark.jit
@@ -100,11 +101,31 @@ def test_few_rows_are_compared_with_all():
     assert_array_equal(found.data, wanted.data)
 
 
-def test_queries_are_answered_as_scikit_learn_does():
+def test_few_queries_are_answered_as_scikit_learn_does():
     X, Q = indexes.rows(100), indexes.rows(9, seed=1)
-    found = transformer(5).fit(X).transform(Q)
+    found = KNNGraphTransformer(n_neighbors=5).fit(X).transform(Q)
     wanted = KNeighborsTransformer(n_neighbors=5).fit(X).transform(Q)
     assert_allclose(found.toarray(), wanted.toarray(), atol=1e-5)
+
+
+@pytest.mark.jit
+def test_other_rows_are_found_to_about_the_recall(X):
+    Q = np.random.default_rng(1).standard_normal((400, 16)).astype(np.float32)
+    model = transformer(recall=0.9).fit(X)
+    distances, _ = model.kneighbors(Q, 10)
+    found = naive.recall(distances, naive.nearest_distances(X, Q, 10))
+    assert 0.85 < found < 1
+
+
+@pytest.mark.jit
+def test_more_neighbours_are_looked_for_in_more_lists(X):
+    model = transformer(5, recall=0.9).fit(X)
+    for k in (5, 50, 500):
+        found = naive.recall(
+            model.kneighbors(None, k)[0][:200],
+            naive.nearest_distances(X, X[:200], k + 1)[:, 1:],
+        )
+        assert found > 0.85
 
 
 @pytest.mark.parametrize("n", [2, 3, 30])
@@ -117,7 +138,7 @@ def test_the_fewest_rows_have_a_graph(n):
 
 @pytest.mark.jit
 def test_a_recall_that_is_not_reached_is_told(X, monkeypatch):
-    monkeypatch.setattr(knn, "WIDTHS", (1.0,))
+    monkeypatch.setattr(knn, "searches", lambda *_: iter([Search(11, 33, 4)]))
     model = transformer(recall=1.0)
     with pytest.warns(UserWarning, match="recall=1.0 was not reached"):
         model.fit_transform(X)
@@ -139,7 +160,6 @@ def test_a_clone_has_what_was_given():
 @pytest.mark.jit
 @pytest.mark.parametrize("k", [10, 30])
 def test_rows_in_a_group_too_small_have_neighbours_elsewhere(k):
-    # Walks from these twenty meet no other row, so they are scanned.
     X = indexes.rows(1200)
     X[:20] += 1000
     graph = transformer(k).fit_transform(X)

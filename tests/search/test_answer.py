@@ -14,7 +14,6 @@ from sklearn_jin._memory import frozen
 from sklearn_jin.search import answer as module
 from sklearn_jin.search.answer import answer
 from sklearn_jin.search.index import Search, copies_of
-from sklearn_jin.search.layers import NeighborGraph
 
 K = 4  # neighbours
 
@@ -137,14 +136,12 @@ def test_rows_that_are_short_of_neighbours_are_scanned():
     neighbors[np.isin(neighbors, [0, 1, 2])], neighbors[:3] = -1, -1
     neighbors.sort(axis=1)
     neighbors = np.ascontiguousarray(neighbors[:, ::-1])
-    route = NeighborGraph(frozen(neighbors), np.arange(N, dtype=np.int32))
-    points = frozen(index.points.X)
-    for some in (index.route._replace(neighbors=frozen(neighbors)), route):
-        search = Search(K, K, 30, own=True)
-        scores, ids = answer(index._replace(route=some), points, search)
-        assert_answers(index, points, search, scores, ids)
-        order = nearest(index, points, np.ones(N, bool))
-        assert_array_equal(ids[:3], order[:3, 1 : K + 1])
+    index = index._replace(route=index.route._replace(neighbors=frozen(neighbors)))
+    points, search = frozen(index.points.X), Search(K, K, 30, own=True)
+    scores, ids = answer(index, points, search)
+    assert_answers(index, points, search, scores, ids)
+    order = nearest(index, points, np.ones(N, bool))
+    assert_array_equal(ids[:3], order[:3, 1 : K + 1])
 
 
 def test_batches_and_threads_do_not_matter(name):

@@ -80,7 +80,7 @@ def test_arrays_of_other_lengths_are_told(index):
     for part in ("codes", "route"):
         for path, array in arrays(getattr(index, part), (part,)):
             if array.size and not {*WHOLE} & {*path[1:]}:
-                axis = 1 if path[-1] in ("levels", "factors") else 0
+                axis = int(path[-1] in ("levels", "factors") and array.ndim > 1)
                 other = np.delete(array, -1, axis)
                 if path[-2] == "codes" and array.shape[axis] == 1:  # but one block
                     other = np.concatenate([array, array], axis)
@@ -197,20 +197,23 @@ def with_codes(rerank, bounds=False):
     return index._replace(learned=Learned(rerank, 1.25))
 
 
-@pytest.mark.parametrize(
-    "k, rerank, most, wanted",
-    [
-        (5, None, 99, (20, np.inf)),  # what was learned
-        (5, 1, 99, (5, np.inf)),
-        (5, 2.5, 99, (13, np.inf)),
-        (5, 1e9, 40, (40, np.inf)),
-        (50, 4, 40, (50, np.inf)),  # as many as neighbours at least
-        (5, "bound", 40, (40, 1.25)),
-        (5, "bound", 999, (60, 1.25)),  # no more than there are
-    ],
-)
+WANTED = [  # k, rerank, most; room and overestimate
+    (5, None, 99, (20, np.inf)),  # what was learned
+    (5, 1, 99, (5, np.inf)),
+    (5, 2.5, 99, (13, np.inf)),
+    (5, 1e9, 40, (40, np.inf)),
+    (50, 4, 40, (50, np.inf)),  # as many as neighbours at least
+    (5, "bound", 40, (40, 1.25)),
+    (5, "bound", 999, (60, 1.25)),  # no more than there are
+]
+
+
+@pytest.mark.parametrize("k, rerank, most, wanted", WANTED)
 def test_as_many_candidates_are_wanted_as_asked_for(k, rerank, most, wanted):
-    assert candidates_wanted(with_codes(4.0), k, rerank, most) == wanted
+    index = with_codes(4.0)
+    assert candidates_wanted(index, k, rerank, most) == wanted
+    finer = index._replace(finer=index.codes)  # end exact scoring always
+    assert candidates_wanted(finer, k, rerank, most) == (wanted[0], 1.25)
 
 
 @pytest.mark.parametrize(

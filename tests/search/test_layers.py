@@ -170,8 +170,8 @@ def revisited(neighbors, points, nodes, k, beam, n_threads=1):
         scores[part], ids[part] = some_scores, some_ids
         parts.append(part)
 
-    walks = Walks(points, points.X, k, beam, n_threads)
-    revisit(neighbors, walks, nodes, use)
+    walks = Walks(points, frozen(points.X[nodes]), k, beam, n_threads)
+    revisit(neighbors, walks, nodes[:, None], use)
     return scores, ids, parts
 
 
@@ -242,10 +242,8 @@ def test_the_work_of_revisits_is_counted(points):
 def test_a_walk_may_start_from_other_nodes_at_the_same_place(points):
     nodes, entries, starts = nodes_of(40)[:9], nodes_of(40, 1)[:9], []
     alone = frozen(np.full((40, 1), -1, np.int32))
-    walks = Walks(points, points.X, 1, fixed(1), 1)
-    revisit(
-        alone, walks, nodes, lambda _, __, ids: starts.append(ids), entries[:, None]
-    )
+    walks = Walks(points, frozen(points.X[nodes]), 1, fixed(1), 1)
+    revisit(alone, walks, entries[:, None], lambda _, __, ids: starts.append(ids))
     assert_array_equal(np.concatenate(starts)[:, 0], entries)
 
 

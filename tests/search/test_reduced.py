@@ -16,9 +16,7 @@ from sklearn_jin.search.reduced import (
     Probe,
     candidates,
     fill_bytes,
-    multiply,
     nearest_lists,
-    panels_of,
     reduce,
 )
 from sklearn_jin.search.rerank import sift
@@ -75,7 +73,7 @@ def test_all_lists_and_all_candidates_are_an_exact_search(space, coded):
         quantizer = ScalarQuantizer(8).fit(X)
         codes = quantizer.points(quantizer.transform(X), space)
     search = Search(5, N, effort=9)
-    found = search_route(lists_of(X, space, 6), points, Q, search, codes)
+    found = search_route(lists_of(X, space, 6), points, Q, search, finer=codes)
     assert_same(found, scan(points, Q, 5))
 
 
@@ -136,15 +134,6 @@ def test_numbers_become_bytes(gaps):
     assert np.abs(rows[1].astype(int)).max() == (TOP if gaps.any() else 0)
     assert total == rows[1].sum()
     assert_allclose(rows[1] * unit, gaps[0], atol=0.51 * unit)
-
-
-def test_panels_hold_the_columns():
-    A, X = normal(5, 70), normal(3, 5, seed=1)
-    panels = panels_of(A)
-    assert panels.shape == (2, 5, 64)
-    products = multiply(X, panels)
-    assert_allclose(products[:, :70], X @ A, rtol=1e-4, atol=1e-5)
-    assert (products[:, 70:] == 0).all()
 
 
 def test_candidates_are_sifted_by_codes():
