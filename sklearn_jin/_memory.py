@@ -52,6 +52,11 @@ def padded_bytes(n):
     return max(step, -(-n // step) * step)
 
 
+def lines_of(rows):
+    """Cache lines of one of ``rows``."""
+    return -(-rows.shape[1] * rows.itemsize // LINE)
+
+
 def aligned_codes(codes, n_bytes=0):
     """Copy of rows of codes, padded with zeros to ``n_bytes`` at least, read-only."""
     n, used = codes.shape

@@ -44,7 +44,8 @@ def warmup(metric="minkowski", quantizer=None):
 
 def _made_ready(metric, quantizer):
     """Quantizers whose codes an index may search for ``quantizer``."""
-    if quantizer == "auto" and METRICS[effective_metric(metric, 2)].space == "l2":
+    space = METRICS[effective_metric(metric, 2)].space
+    if quantizer == "auto" and space in ("l2", "ip"):
         return ScalarQuantizer(4), ScalarQuantizer(8)
     return () if quantizer is None else (quantizer,)
 

@@ -187,17 +187,17 @@ MUTATIONS = {
         ("places[copies.firsts[allowed]] = True", "places[allowed] = True"),
     ],
     "search/index.py": [
-        ("return min(max(k, most), n), 1.0", "return min(k, n), 1.0"),
+        ("min(max(k, most), n), 1.0 if", "min(k, n), 1.0 if"),
         (
-            "int(max(k, min(np.ceil(factor * k), most)))",
-            "int(min(np.ceil(factor * k), most))",
+            "int(max(k, min(wanted, most)))",
+            "int(min(wanted, most))",
         ),
         ("array.max() <= most", "array.max() <= most + 1"),
     ],
     "search/trial.py": [
         ("trial.ids[:, first:, None]", "trial.ids[:, :, None]"),
         ("(scores <= limits)[:, 1:]", "(scores < limits)[:, 1:]"),
-        ("ratios = trial.scores[:, -1] / near", "ratios = near / trial.scores[:, -1]"),
+        ("(ids[:, None] < own)", "(ids[:, None] > own)"),
     ],
     "search/layers.py": [
         ("if search.effort >= n:", "if search.effort > 2 * n:"),
@@ -264,11 +264,30 @@ MUTATIONS = {
         ("len(growth) > search.effort", "False"),
     ],
     "construction/codes.py": [
-        ("trial.scores[:, : NEAR + 1]", "trial.scores[:, :NEAR]"),
-        ("if encoded.overestimate <= room:", "if encoded.overestimate >= room:"),
+        ("(x[:, : NEAR + 1] for x in", "(x[:, :2] for x in"),
+        (
+            "ranks(estimates[:, own:], ids[:, own:], NEAR)",
+            "ranks(estimates, ids, NEAR)",
+        ),
+        ("ranks[:, :1]", "ranks"),
+        ("KNOWN + own", "KNOWN"),
         ("rows[:, d:] = 0", "pass"),
         ("if metric.width_ < WIDE or", "if metric.width_ <= WIDE or"),
         ("overestimate=finer.overestimate", "overestimate=np.inf"),
+    ],
+    "construction/choose.py": [
+        ("scores += course.detour * _places_behind(ranks)", "pass"),
+        ("candidates = max(NEAR, candidates_needed(ranks))", "candidates = NEAR"),
+        ("candidates > KNOWN / 2", "candidates > KNOWN"),
+        ("candidates, lost = 0, _held(case) < RECALL", "candidates, lost = 0, False"),
+        ("np.inf if lost else float(ns)", "float(ns)"),
+        ("<= (1 - SAVED) * work_ns[0]", "<= work_ns[0]"),
+        ("firsts[known] if len(firsts) else known", "known"),
+        ("if np.mean(found) >= RECALL:", "if True:"),
+        ("[] if must else [Case(None, points, None)]", "[Case(None, points, None)]"),
+        ("int(np.argmax(held))", "int(np.argmin(held))"),
+        ("VISIT_NS + _score_ns(points)", "_score_ns(points)"),
+        ("return TABLE_NS * 2 * nibbles", "return SCAN_NS * 2 * nibbles"),
     ],
     "neighbors/_base.py": [
         ("twin = self._twin()\n        twin._fit", "twin = self\n        twin._fit"),
@@ -306,8 +325,8 @@ MUTATIONS = {
         ),
         ("graph = with_landmarks(graph, codes)", "pass"),
         (
-            "check_random_state(self.random_state), self._threads()",
-            "check_random_state(None), self._threads()",
+            "rng = check_random_state(self.random_state)",
+            "rng = check_random_state(None)",
         ),
     ],
     "neighbors/_partition.py": [
@@ -321,7 +340,7 @@ MUTATIONS = {
             "index.n_samples_fit_ <= getattr(index",
             "index.n_samples_fit_ < getattr(index",
         ),
-        ('in (None, "int8") or is_scanned', "in (None,) or is_scanned"),
+        ('in (None, "int8") and not', "in (None,) and not"),
         (
             "seeded(clone(quantizer), index.random_state)",
             "seeded(quantizer, index.random_state)",

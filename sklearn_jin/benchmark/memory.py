@@ -11,7 +11,7 @@ from time import perf_counter
 import numpy as np
 
 from sklearn_jin._jit import kernel
-from sklearn_jin._memory import LINE, aligned_empty, frozen
+from sklearn_jin._memory import LINE, aligned_empty, frozen, lines_of
 from sklearn_jin._simd import prefetch_lines
 
 LARGEST = 64 << 20  # bytes that lines are read from, at most
@@ -51,11 +51,6 @@ def lines_read(index, hops, scores, exact):
         + scores * lines_of((fitted.codes or points)[0])
         + exact * (lines_of(points[0]) + (lines_of(finer[0]) if finer else 0))
     )
-
-
-def lines_of(rows):
-    """Cache lines of one of ``rows``."""
-    return -(-rows[0].nbytes // LINE)
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Codes of rows: which are made, how exact they are, and what is kept beside them."""
+"""Codes of rows: how exact they are, and what is kept beside them."""
 
 from typing import NamedTuple
 
@@ -8,13 +8,28 @@ from sklearn_jin._memory import aligned_empty, frozen, padded_width
 from sklearn_jin.points import encode_queries, rows_of
 from sklearn_jin.points.half import half
 from sklearn_jin.search.rerank import estimate
-from sklearn_jin.search.trial import Trial, growth, hold, overestimate
+from sklearn_jin.search.trial import Trial, hold, overestimate, ranks
 
-TRIED = 64  # rows whose neighbours tell how exact codes are
-NEAR = 10  # neighbours for which a quantizer is chosen,
-CROWDED = 4  # and the most candidates that each of them may cost
+TRIED = 64  # queries whose neighbours tell how exact codes are
+NEAR = 10  # neighbours by which codes are judged,
+KNOWN = 160  # and the nearest rows among which codes may put them
+SURE = 0.995  # share of the neighbours that are to be among the candidates
 WIDE = 200  # features from which on candidates are sorted by finer codes,
 SHORT = 4  # and bits a feature of the codes below which they are
+
+
+class Sample(NamedTuple):
+    """Queries on which codes are tried, and their exact neighbours."""
+
+    trial: Trial
+    own: int  # neighbours of a query that are the query itself: 0 or 1
+
+
+class Exactness(NamedTuple):
+    """How exact codes are."""
+
+    ranks: np.ndarray  # (n, NEAR) int: of the neighbours by estimates, from 1 on
+    overestimate: float  # see :func:`sklearn_jin.search.trial.overestimate`
 
 
 class Encoded(NamedTuple):
@@ -22,60 +37,77 @@ class Encoded(NamedTuple):
 
     quantizer: object  # fitted; None where rows themselves are searched
     codes: tuple | None  # the record of the codes
-    overestimate: float  # see :func:`sklearn_jin.search.trial.overestimate`
+    overestimate: float = np.inf
+    rerank: float | None = None  # candidates a neighbour by default,
+    least: int = 1  # and candidates at least
     finer: tuple | None = None  # codes that sort candidates: the overestimate is theirs
 
 
-NOT_ENCODED = Encoded(None, None, np.inf)
+NOT_ENCODED = Encoded(None, None)
 
 
-def hold_rows(points, n_threads):
-    """The trial of some of the rows."""
-    some = points.X[:: -(-len(points.X) // TRIED)]
-    return hold(points, some, CROWDED * NEAR + 1, n_threads)
+def hold_rows(points, metric, rng, n_threads):
+    """The sample of some rows as queries; for inner products of directions as well.
 
-
-def encode_rows(points, metric, quantizer, trial):
-    """Codes of all rows by ``quantizer``, which is fitted.
-
-    ``trial`` tells the overestimate; inner products, which have no trial, have none.
+    For queries may then be unlike all rows.  ``rng`` draws them.
     """
+    X, d = points.X, metric.width_
+    n, own = min(len(X), TRIED), int(metric.space != "ip")
+    queries = X[np.sort(rng.choice(len(X), n, replace=False))]
+    if not own:
+        directions = rng.standard_normal((n // 2, d))
+        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+        queries[: n // 2, :d] = directions
+    return Sample(hold(points, frozen(queries), KNOWN + own, n_threads), own)
+
+
+def exactness(codes, places, metric, sample):
+    """The :class:`Exactness` of ``codes``, of which those of neighbours are ``places``.
+
+    ``places`` (n, known) are rows of ``codes``: the neighbours' ids if all are encoded.
+    """
+    (queries, scores, ids), own = sample
+    estimates = np.empty(places.shape, np.float32)
+    estimate(codes, frozen(encode_queries(codes, queries)), places, estimates)
+    found = ranks(estimates[:, own:], ids[:, own:], NEAR)
+    if metric.space == "ip":  # of which there is no near one with a small error
+        return Exactness(found, np.inf)
+    scores, ids, estimates = (x[:, : NEAR + 1] for x in (scores, ids, estimates))
+    return Exactness(found, overestimate(Trial(queries, scores, ids), estimates, ids))
+
+
+def candidates_needed(ranks):
+    """Candidates by which ``SURE`` of the neighbours of these ``ranks`` are found."""
+    return int(np.quantile(ranks, SURE, method="higher")) if ranks.size else 1
+
+
+def encode_rows(points, metric, quantizer, sample):
+    """Codes of all rows by ``quantizer``, which is fitted, judged by the ``sample``."""
     rows = points.X[:, : metric.width_]
     codes = quantizer.points(quantizer.fit_transform(rows), metric.space)
-    if trial is None:
-        return Encoded(quantizer, codes, np.inf)
-    near = Trial(trial.queries, trial.scores[:, : NEAR + 1], trial.ids[:, : NEAR + 1])
-    estimates = np.empty(near.ids.shape, np.float32)
-    estimate(codes, frozen(encode_queries(codes, near.queries)), near.ids, estimates)
-    return Encoded(quantizer, codes, overestimate(near, estimates, near.ids))
+    return judged(quantizer, codes, exactness(codes, sample.trial.ids, metric, sample))
 
 
-def with_finer(encoded, points, metric, quantizer, trial):
+def judged(quantizer, codes, exactness):
+    """:class:`Encoded` rows of that exactness, by which candidates are counted."""
+    ranks = exactness.ranks
+    factor = max(1.0, candidates_needed(ranks) / max(1, ranks.shape[1]))
+    least = candidates_needed(ranks[:, :1])
+    return Encoded(quantizer, codes, exactness.overestimate, factor, least)
+
+
+def with_finer(encoded, points, metric, quantizer, sample):
     """``encoded`` with codes by ``quantizer`` that sort candidates, if it is worth it.
 
     Where codes are short there are many candidates, and rows of many features take
     long to read: 60 cache lines each of 960.
     """
-    if trial is None or encoded.quantizer is None:
+    if metric.space == "ip" or encoded.quantizer is None:
         return encoded
     if metric.width_ < WIDE or 8 * encoded.quantizer.n_bytes_ >= SHORT * metric.width_:
         return encoded
-    finer = encode_rows(points, metric, quantizer, trial)
+    finer = encode_rows(points, metric, quantizer, sample)
     return encoded._replace(finer=finer.codes, overestimate=finer.overestimate)
-
-
-def choose_codes(points, metric, quantizers, trial, must):
-    """Codes of the first of the ``quantizers`` that tells neighbours apart.
-
-    That is, by which at most ``CROWDED`` candidates a neighbour need to be scored
-    exactly.  If none does, the last one's if there ``must`` be codes, or no codes.
-    """
-    room = growth(trial, NEAR)
-    for quantizer in quantizers:
-        encoded = encode_rows(points, metric, quantizer, trial)
-        if encoded.overestimate <= room:
-            return encoded
-    return encoded if must else NOT_ENCODED
 
 
 def candidates_per_neighbor(n_bytes, metric):

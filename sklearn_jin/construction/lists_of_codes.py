@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.preprocessing import normalize
 
 from sklearn_jin.construction.codes import candidates_per_neighbor
@@ -29,6 +30,15 @@ class Coding(NamedTuple):
     n_threads: int
 
 
+class Tried(NamedTuple):
+    """What was found out about a quantizer: an entry of ``quantizer_trial_``."""
+
+    quantizer: object  # unfitted; None for the rows themselves
+    n_bytes: int  # of a code or a row
+    candidates: int  # of 10 neighbours that are scored exactly
+    held: float  # share of some rows' neighbours that are among them
+
+
 class Coded(NamedTuple):
     """Lists, and what was learned of their codes."""
 
@@ -38,6 +48,7 @@ class Coded(NamedTuple):
     learned: Learned
     held: float = 1.0  # share of some rows' neighbours that are among the candidates
     codes: tuple | None = None  # of all rows, if candidates are scored by them
+    tried: tuple | None = None  # a Tried of every quantizer, where they were chosen
 
 
 def choose_lists(coding, quantizers, rng):
@@ -45,11 +56,21 @@ def choose_lists(coding, quantizers, rng):
 
     A quantizer of which no ``random_state`` is given draws it from ``rng``.
     """
-    for quantizer in quantizers:
+    tried = []
+    for quantizer in (*quantizers, None):
         coded = code_lists(coding, quantizer, rng)
-        if coded.held >= HELD:
-            return coded
-    return code_lists(coding, None, rng)
+        tried.append(_tried(coding, coded))
+        if coded.held >= HELD:  # as rows do
+            return coded._replace(tried=tuple(tried))
+
+
+def _tried(coding, coded):
+    """What was found out about the quantizer of ``coded`` lists."""
+    quantizer, held = coded.quantizer, coded.held
+    if quantizer is None:
+        return Tried(None, 4 * coding.metric.width_, NEAR, held)
+    room = int(np.ceil(NEAR * coded.learned.rerank))
+    return Tried(clone(quantizer), quantizer.n_bytes_, room, held)
 
 
 def code_lists(coding, quantizer, rng):

@@ -80,18 +80,18 @@ class DualBranchHNSWNeighbors(GraphNeighbors):
         Makes the codes that are searched instead of float32 rows, which are then read
         only to score the best candidates: a query reads less memory, and the index may
         take less.  It may be any of the library's quantizers, of which a copy is
-        fitted.  None searches the rows themselves.  ``"auto"`` takes a
-        :class:`ScalarQuantizer` of 4 bits; of 8 bits where these fit a cache line (64
-        bytes) or 4 bits do not tell neighbours apart; and none where 8 bits do not
-        either.  Codes serve Euclidean, angular and Hellinger distances and the inner
-        product.
+        fitted.  None searches the rows themselves.  ``"auto"`` tries none and
+        :class:`ScalarQuantizer` of 4 and 8 bits on some rows and takes what is the
+        least work at a recall of 0.95; where rows are not kept, the codes that keep
+        most neighbours, of 4 bits if these keep 95 %.  Codes serve Euclidean, angular
+        and Hellinger distances and the inner product.
     rerank : float, "bound" or None, default=None
         Number of candidates for each neighbour that are scored exactly after a search
         on codes.  More raise recall, up to what the codes lead to, and take about 0.1
-        microseconds each.  None takes from 1.5 for codes of 8 bits a feature to 16 for
-        codes of one bit; for the inner product to 24.  ``"bound"`` goes on until the
-        error of the codes, as it was learned in ``fit``, makes a nearer row unlikely.
-        It is read when a query is made.
+        microseconds each.  None takes as many as hold 99.5 % of the neighbours of some
+        rows, as ``fit`` measured: from 1 to 16 a neighbour.  ``"bound"`` goes on until
+        the error of the codes, as it was learned in ``fit``, makes a nearer row
+        unlikely.  It is read when a query is made.
     store_vectors : bool or {"float32", "float16", "int8"}, default=True
         What is kept of the rows for exact scores.  True and ``"float32"`` keep them as
         they are, ``"float16"`` and ``"int8"`` round them to half or a quarter of that
@@ -141,6 +141,12 @@ class DualBranchHNSWNeighbors(GraphNeighbors):
         Number of rows that no walk can reach.  It is 0, because building repairs them.
     quantizer_ : quantizer or None
         The fitted quantizer; None where the rows themselves are searched.
+    quantizer_trial_ : tuple of Tried or None
+        What ``quantizer="auto"`` tried, the rows first: records of ``quantizer``
+        (unfitted; None for rows), ``n_bytes`` that a search reads of a row,
+        ``candidates`` of 10 neighbours that are scored exactly, ``scores`` of a query
+        and its ``work``, in nanoseconds of the machine that was measured once, infinite
+        where neighbours are lost.  None where nothing was tried.
     index_ : Index
         The fitted index as one record of arrays: ``metric``; ``points``, the rows as
         they are kept for exact scores; ``codes``, what is searched instead of them, or

@@ -1,7 +1,7 @@
 """Exact neighbours, by looking at every row."""
 
 from sklearn_jin.neighbors._base import Neighbors, NeighborsTransformer
-from sklearn_jin.neighbors._codes import candidates_of, encode, keep_rows
+from sklearn_jin.neighbors._codes import candidates_of, encode, keep_learned
 from sklearn_jin.neighbors._shell import Coded, shell, transformer
 
 WIDEST_RERANK = 32  # candidates a neighbour of a scan that a bound ends, at most
@@ -29,18 +29,18 @@ class FlatNeighbors(Coded, Neighbors):
         Makes the codes that are searched instead of float32 rows, which are then read
         only to score the best candidates: a scan reads less memory, and answers are
         approximate.  It may be any of the library's quantizers, of which a copy is
-        fitted.  None searches the rows themselves.  ``"auto"`` takes a
-        :class:`ScalarQuantizer` of 4 bits; of 8 bits where these fit a cache line (64
-        bytes) or 4 bits do not tell neighbours apart; and none where 8 bits do not
-        either.  Codes serve Euclidean, angular and Hellinger distances and the inner
-        product.
+        fitted.  None searches the rows themselves.  ``"auto"`` tries none and
+        :class:`ScalarQuantizer` of 4 and 8 bits on some rows and takes what is the
+        least work at a recall of 0.95; where rows are not kept, the codes that keep
+        most neighbours, of 4 bits if these keep 95 %.  Codes serve Euclidean, angular
+        and Hellinger distances and the inner product.
     rerank : float, "bound" or None, default=None
         Number of candidates for each neighbour that are scored exactly after a scan of
         codes.  More raise recall, up to what the codes lead to, and take about 0.1
-        microseconds each.  None takes from 1.5 for codes of 8 bits a feature to 16 for
-        codes of one bit; for the inner product to 24.  ``"bound"`` goes on until the
-        error of the codes, as it was learned in ``fit``, makes a nearer row unlikely.
-        It is read when a query is made.
+        microseconds each.  None takes as many as hold 99.5 % of the neighbours of some
+        rows, as ``fit`` measured: from 1 to 16 a neighbour.  ``"bound"`` goes on until
+        the error of the codes, as it was learned in ``fit``, makes a nearer row
+        unlikely.  It is read when a query is made.
     store_vectors : bool or {"float32", "float16", "int8"}, default=True
         What is kept of the rows for exact scores.  True and ``"float32"`` keep them as
         they are, ``"float16"`` and ``"int8"`` round them to half or a quarter of that
@@ -82,6 +82,12 @@ class FlatNeighbors(Coded, Neighbors):
         Empty, since no metric has parameters.
     quantizer_ : quantizer or None
         The fitted quantizer; None where the rows themselves are searched.
+    quantizer_trial_ : tuple of Tried or None
+        What ``quantizer="auto"`` tried, the rows first: records of ``quantizer``
+        (unfitted; None for rows), ``n_bytes`` that a search reads of a row,
+        ``candidates`` of 10 neighbours that are scored exactly, ``scores`` of a query
+        and its ``work``, in nanoseconds of the machine that was measured once, infinite
+        where neighbours are lost.  None where nothing was tried.
     index_ : Index
         The fitted index as one record of arrays: ``metric``; ``points``, the rows as
         they are kept for exact scores; ``codes``, what is scanned instead of them, or
@@ -103,19 +109,14 @@ class FlatNeighbors(Coded, Neighbors):
     """
 
     def _index(self, metric, points, progress):
-        from sklearn_jin.construction.codes import candidates_per_neighbor
         from sklearn_jin.search.fastscan import block
-        from sklearn_jin.search.index import FLAT, Index, Learned
+        from sklearn_jin.search.index import FLAT, Index
 
         with progress(0):
             encoded = encode(self, metric, points)
-        self.quantizer_ = encoded.quantizer
-        kept, decoder = keep_rows(self, metric, points, encoded)
+        kept, learned = keep_learned(self, metric, points, encoded)
         if encoded.quantizer is None or kept is encoded.codes:
-            learned = Learned(decoder=decoder)
             return Index(metric, kept, encoded.codes, FLAT, learned)
-        factor = candidates_per_neighbor(encoded.quantizer.n_bytes_, metric)
-        learned = Learned(factor, encoded.overestimate, decoder=decoder)
         blocks = block(encoded.codes)
         if blocks is None:
             return Index(metric, kept, encoded.codes, FLAT, learned, encoded.finer)

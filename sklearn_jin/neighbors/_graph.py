@@ -9,7 +9,13 @@ from sklearn_jin._compat import Integers, StrOptions
 from sklearn_jin._threads import count_threads
 from sklearn_jin.metrics import METRICS
 from sklearn_jin.neighbors._base import Neighbors
-from sklearn_jin.neighbors._codes import candidates_of, encode, is_scanned, keep_rows
+from sklearn_jin.neighbors._codes import (
+    asked_for,
+    candidates_of,
+    encode,
+    is_scanned,
+    keep_learned,
+)
 from sklearn_jin.neighbors._shell import Coded, shell
 
 MIN_EF = 50  # the default beam of a search is never narrower
@@ -42,40 +48,34 @@ class GraphNeighbors(Coded, Neighbors):
     }
 
     def _index(self, metric, points, progress):
-        from sklearn_jin.construction.codes import candidates_per_neighbor
-        from sklearn_jin.search.index import FLAT, Index, Learned
+        from sklearn_jin.search.index import FLAT, Index
 
         self.n_unreachable_ = 0
-        encoded = encode(self, metric, points)
-        self.quantizer_ = encoded.quantizer
-        route, spread = FLAT, np.empty(0)
-        if not is_scanned(self):
-            route, spread = self._route(metric, points, encoded.codes, progress)
-        else:
+        asked_for(self, metric)  # which may raise, so before building
+        if is_scanned(self):
             with progress(0):
-                pass
-        kept, decoder = keep_rows(self, metric, points, encoded)
-        factor = None
-        if encoded.quantizer is not None and kept is not encoded.codes:
-            factor = candidates_per_neighbor(encoded.quantizer.n_bytes_, metric)
-        codes = None if route == FLAT else encoded.codes
-        learned = Learned(factor, encoded.overestimate, spread, decoder)
-        return Index(metric, kept, codes, route, learned, encoded.finer)
+                encoded = encode(self, metric, points)
+            kept, learned = keep_learned(self, metric, points, encoded)
+            return Index(metric, kept, None, FLAT, learned)
+        rng = check_random_state(self.random_state)
+        graph, self.n_unreachable_ = self._grow(metric, points, rng, progress)
+        encoded = encode(self, metric, points, graph)
+        graph, spread = self._learn(points, encoded.codes, graph, rng)
+        kept, learned = keep_learned(self, metric, points, encoded)
+        learned = learned._replace(spread=spread)
+        return Index(metric, kept, encoded.codes, graph, learned, encoded.finer)
 
-    def _route(self, metric, points, codes, progress):
-        """The graph, and how scores grow with rank where walks are adaptive."""
+    def _learn(self, points, codes, graph, rng):
+        """The ``graph`` to search on ``codes``, and how scores grow with rank there."""
         from sklearn_jin.construction.grow import learn_spread
         from sklearn_jin.search.layers import with_landmarks
 
-        rng, n_threads = check_random_state(self.random_state), self._threads()
-        graph, self.n_unreachable_ = self._grow(metric, points, rng, progress)
         if codes is not None:
             graph = with_landmarks(graph, codes)
-        spread = np.empty(0)
-        if not METRICS[self.effective_metric_].negative:
-            searched = points if codes is None else codes
-            spread = learn_spread(graph, points, searched, rng, n_threads)
-        return graph, spread
+        if METRICS[self.effective_metric_].negative:
+            return graph, np.empty(0)
+        searched = points if codes is None else codes
+        return graph, learn_spread(graph, points, searched, rng, self._threads())
 
     def _plan(self, points, rng):
         """What the graph shall be: a :class:`sklearn_jin.construction.grow.Plan`."""

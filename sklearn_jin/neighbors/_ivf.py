@@ -120,6 +120,11 @@ class IVFNeighbors(Coded, PartitionNeighbors):
         Empty, since no metric has parameters.
     quantizer_ : quantizer or None
         The quantizer, fitted to residuals; None where the rows themselves are searched.
+    quantizer_trial_ : tuple of Tried or None
+        What ``quantizer="auto"`` tried, in its order: records of ``quantizer``
+        (unfitted; None for rows), its ``n_bytes``, the ``candidates`` of 10 neighbours
+        that are scored exactly, and ``held``, the share of some rows' neighbours among
+        them.  None where nothing was tried.
     index_ : Index
         The fitted index as one record of arrays: ``metric``; ``points``, the rows as
         they are kept for exact scores; ``codes``, which is None; ``route``, which is

@@ -183,10 +183,8 @@ class IVFPCANeighbors(PartitionNeighbors):
         lists, sizes = reduced.reduce_rows(points, metric.width_, plan, rng, n_threads)
         self.n_components_ = lists.centers.shape[1]
         step()
-        trial = None
-        if metric.space != "ip":
-            trial = codes.hold_rows(points, n_threads)
-        encoded = codes.encode_rows(points, metric, quantizer, trial)
+        sample = codes.hold_rows(points, metric, rng, n_threads)
+        encoded = codes.encode_rows(points, metric, quantizer, sample)
         if metric.width_ < codes.WIDE or store_of(self) == "int8":
             encoded = encoded._replace(codes=None, overestimate=np.inf)
         learned = Learned(RERANK, encoded.overestimate)

@@ -51,6 +51,8 @@ class PartitionNeighbors(Reranked, Neighbors):
 
         self.n_lists_, self.list_sizes_ = 0, np.zeros(0, np.int64)
         self.imbalance_, self.quantizer_ = np.nan, None
+        if hasattr(self, "quantizer"):
+            self.quantizer_trial_ = None
         quantizer = self._wanted(metric)
         self._check_store(quantizer)
         if self.n_samples_fit_ <= self.exact_threshold:
@@ -61,6 +63,8 @@ class PartitionNeighbors(Reranked, Neighbors):
             coded = self._lists(metric, points, quantizer, step)
             step()
         self.quantizer_ = coded.quantizer
+        if coded.tried is not None:
+            self.quantizer_trial_ = coded.tried
         self.list_sizes_ = coded.sizes
         share = self.list_sizes_ / self.list_sizes_.sum()
         self.imbalance_ = float(self.n_lists_ * np.square(share).sum())

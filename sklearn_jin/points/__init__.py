@@ -11,12 +11,25 @@ these very parameter names and without annotations, because Numba compares
 them.  Adding a kind adds a file; a metric names the kind that serves it.
 """
 
+from typing import NamedTuple
+
 from numba.extending import overload
 
 from sklearn_jin._dispatch import singledispatch
 from sklearn_jin._jit import FLAGS
 
 HOW = {"jit_options": {"fastmath": FLAGS}, "inline": "always"}
+
+
+class Work(NamedTuple):
+    """What a score takes, as it was measured once: a choice by it needs no clock.
+
+    The figures are of one thread of an AMD EPYC of Zen 5 with AVX-512, whose memory
+    was shared with others.
+    """
+
+    lines: int  # cache lines, read at random
+    arithmetic: float  # nanoseconds of all else
 
 
 def _unknown(points, function):
@@ -88,6 +101,12 @@ def zero_is_sure(points):
 def count(points):
     """Number of the points.  Never compiled, as are the next."""
     return len(points[0])
+
+
+@singledispatch
+def work(points):
+    """The :class:`Work` of a ``score``; for those who choose among kinds of points."""
+    _unknown(points, "work")
 
 
 @singledispatch

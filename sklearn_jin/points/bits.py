@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_jin._memory import aligned_codes, frozen
+from sklearn_jin._memory import aligned_codes, frozen, lines_of
 from sklearn_jin._simd import differing_bits
 from sklearn_jin.points import (
+    Work,
     encode_queries,
     exact,
     new_scratch,
@@ -15,6 +16,7 @@ from sklearn_jin.points import (
     score,
     set_query,
     subset,
+    work,
 )
 from sklearn_jin.points.codes import prefetch_codes, subset_codes
 from sklearn_jin.points.packing import pack
@@ -48,6 +50,12 @@ def ranges_of_bits(points, n, d):
 
 subset.register(Bits, subset_codes)
 prefetch.register(Bits, prefetch_codes)
+
+
+@work.register(Bits)
+def work_of_bits(points):
+    # As of rows of as many bytes, of which a feature of float32 has four.
+    return Work(lines_of(points.codes), 0.011 * points.codes.shape[1])
 
 
 @new_scratch.register(Bits)

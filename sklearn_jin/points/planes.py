@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_jin._jit import kernel, loop, piece
-from sklearn_jin._memory import aligned_codes, frozen
+from sklearn_jin._memory import aligned_codes, frozen, lines_of
 from sklearn_jin._simd import (
     float_at,
     products1,
@@ -22,6 +22,7 @@ from sklearn_jin._simd import (
     products8,
 )
 from sklearn_jin.points import (
+    Work,
     encode_queries,
     exact,
     fastscan_codes,
@@ -34,6 +35,7 @@ from sklearn_jin.points import (
     score_many,
     set_query,
     subset,
+    work,
 )
 from sklearn_jin.points.codes import prefetch_codes, subset_codes
 from sklearn_jin.points.packing import FLOAT, Plane, plane_layout
@@ -357,7 +359,14 @@ def ranges_of_planes(points, n, d):
     yield np.array([D]), 1 if turned else d, 2**31 if turned else d
 
 
+def work_of_planes(points):
+    # Of a plane in the cache 4.5 to 11 ns for 32 numbers and 26 ns for 960.
+    sizes = points.layout[:, Plane._fields.index("size")]
+    return Work(lines_of(points.codes), 4.0 * len(sizes) + 0.025 * float(sizes.sum()))
+
+
 for kind in (PlanesL2, PlanesIP):
+    work.register(kind, work_of_planes)
     ranges_of.register(kind, ranges_of_planes)
     fastscan_codes.register(kind, fastscan_codes_planes)
     fastscan_tables.register(kind, fastscan_tables_planes)

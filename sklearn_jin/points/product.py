@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_jin._jit import kernel, piece
-from sklearn_jin._memory import frozen
+from sklearn_jin._memory import frozen, lines_of
 from sklearn_jin.points import (
+    Work,
     encode_queries,
     exact,
     fastscan_codes,
@@ -25,6 +26,7 @@ from sklearn_jin.points import (
     score,
     set_query,
     subset,
+    work,
 )
 from sklearn_jin.points.codes import prefetch_codes, subset_codes
 from sklearn_jin.points.rotation import multiply
@@ -183,6 +185,11 @@ def fill_ip(codebooks, starts, half, queries, q, scratch, v):
                 table[c] -= feature * places[c]
 
 
+def work_of_product(points):
+    # In the cache 10 ns for 8 sub-vectors and 39 ns for 32.
+    return Work(lines_of(points.codes), 1.2 * len(points.codebooks))
+
+
 def ranges_of_product(points, n, d):
     m, sub_width, K = points.codebooks.shape
     halves = isinstance(points, Product4L2 | Product4IP)
@@ -195,6 +202,7 @@ def ranges_of_product(points, n, d):
 
 
 for kind in (Product8L2, Product4L2, Product8IP, Product4IP):
+    work.register(kind, work_of_product)
     ranges_of.register(kind, ranges_of_product)
     encode_queries.register(kind, encode_queries_rotated)
     subset.register(kind, subset_codes)

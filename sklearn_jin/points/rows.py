@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_jin._memory import aligned, frozen, padded_width
+from sklearn_jin._memory import aligned, frozen, lines_of, padded_width
 from sklearn_jin._simd import LINE, dot, l1, largest, prefetch_lines, squared_l2
 from sklearn_jin.points import (
+    Work,
     exact,
     insertion_order,
     new_scratch,
@@ -18,6 +19,7 @@ from sklearn_jin.points import (
     set_query,
     spaces,
     subset,
+    work,
     zero_is_sure,
 )
 
@@ -82,7 +84,13 @@ def ranges_of_rows(points, n, d):
     yield np.array([points[0].shape[1]]), width, width
 
 
+def work_of_rows(points):
+    # In the cache 6 ns for 128 features, 21 ns for 512 and 47 ns for 960.
+    return Work(lines_of(points.X), 0.045 * points.X.shape[1])
+
+
 for kind in (RowsL2, RowsL1, RowsLinf, RowsIP):
+    work.register(kind, work_of_rows)
     ranges_of.register(kind, ranges_of_rows)
     new_scratch.register(kind, scratch_rows)
     set_query.register(kind, set_query_rows)

@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_jin._jit import kernel
-from sklearn_jin._memory import aligned_codes, frozen
+from sklearn_jin._memory import aligned_codes, frozen, lines_of
 from sklearn_jin._simd import gaps4, gaps8
 from sklearn_jin.points import (
+    Work,
     encode_queries,
     exact,
     fastscan_codes,
@@ -22,6 +23,7 @@ from sklearn_jin.points import (
     score,
     set_query,
     subset,
+    work,
 )
 from sklearn_jin.points.codes import prefetch_codes, subset_codes
 
@@ -67,6 +69,19 @@ for kind in (Scalar8, Scalar4):
     encode_queries.register(kind, encode_queries_features)
     subset.register(kind, subset_codes)
     prefetch.register(kind, prefetch_codes)
+
+
+@work.register(Scalar8)
+def work8(points):
+    # In the cache 4.6 ns for 128 features, 13 ns for 512 and 22 ns for 960; on a walk
+    # 30 to 40 ns for the last.
+    return Work(lines_of(points.codes), 0.03 * float(points.grid[2]))
+
+
+@work.register(Scalar4)
+def work4(points):
+    # In the cache 4.8 ns for 128 features, 17 ns for 512 and 34 ns for 960.
+    return Work(lines_of(points.codes), 0.035 * float(points.grid[2]))
 
 
 @new_scratch.register(Scalar8)

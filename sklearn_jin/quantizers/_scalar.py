@@ -9,7 +9,8 @@ import numpy as np
 from sklearn_jin._compat import Options, StrOptions
 from sklearn_jin.quantizers._base import Quantizer
 
-SAMPLE = 4096  # rows on which a range is chosen
+SAMPLE = 4096  # rows on which a range is chosen, at most,
+ENOUGH = 1 << 18  # and numbers for one of all features: 0.1 s for 960, of 4096 rows 1.0
 CUTS = (0, 0.0005, 0.002, 0.005, 0.01, 0.02, 0.04)  # shares of numbers off the grid
 
 
@@ -89,7 +90,7 @@ class ScalarQuantizer(Quantizer):
             return
         if self.range == "global":
             ends = np.array([[X.min()], [X.max()]], np.float64)
-            some = some.reshape(-1, 1)
+            some = some[:: -(-some.size // ENOUGH)].reshape(-1, 1)
         else:
             ends = np.array([X.min(axis=0), X.max(axis=0)], np.float64)
         if self.n_bits < 8:

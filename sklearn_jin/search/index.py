@@ -22,6 +22,7 @@ class Learned(NamedTuple):
     overestimate: float = np.inf
     spread: np.ndarray = frozen(np.empty(0))  # mean log score by rank; or (0,)
     decoder: object = None  # the quantizer whose codes ``Index.points`` are, if any
+    least: int = 1  # candidates by default, however few neighbours are wanted
 
 
 class Index(NamedTuple):
@@ -128,8 +129,11 @@ def candidates_wanted(index, k, rerank, most):
     if rerank == "bound":
         sure = proposes_bounds(index.route)
         return min(max(k, most), n), 1.0 if sure else overestimate
-    factor = index.learned.rerank if rerank is None else rerank
-    room = int(max(k, min(np.ceil(factor * k), most)))
+    if rerank is None:
+        wanted = max(np.ceil(index.learned.rerank * k), index.learned.least)
+    else:
+        wanted = np.ceil(rerank * k)
+    room = int(max(k, min(wanted, most)))
     return room, np.inf if index.finer is None else overestimate
 
 

@@ -67,13 +67,15 @@ def overestimate(trial, estimates, ids, first=0):
     return float(np.quantile(estimates[row, place][some] / exact[some], SURE))
 
 
-def growth(trial, rank):
-    """Median over the queries of the last score by that of ``rank``; NaN if unknown."""
-    near = trial.scores[:, min(rank, trial.scores.shape[1] - 1)]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = trial.scores[:, -1] / near
-    ratios = ratios[~np.isnan(ratios)]  # not of copies
-    return np.median(ratios) if len(ratios) else np.nan
+def ranks(estimates, ids, near):
+    """Ranks (n, near) from 1 on that the first of ``ids`` (n, m) have by ``estimates``.
+
+    They are ranks among the ``m`` alone, in the order of (estimate, id).
+    """
+    some, own = estimates[:, :near, None], ids[:, :near, None]
+    before = estimates[:, None] < some
+    before |= (estimates[:, None] == some) & (ids[:, None] < own)
+    return before.sum(axis=2) + 1
 
 
 def spread(layers, points, encoded, n_threads):

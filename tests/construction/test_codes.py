@@ -1,4 +1,4 @@
-"""Codes of rows: how exact they are, which are chosen, and what is kept of rows."""
+"""Codes of rows: how exact they are, and what is kept of rows."""
 
 from functools import partial
 
@@ -11,16 +11,19 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn_jin import PCAQuantizer, RaBitQ, ScalarQuantizer
 from sklearn_jin.construction import codes as module
 from sklearn_jin.construction.codes import (
-    CROWDED,
+    KNOWN,
     NEAR,
     NOT_ENCODED,
     SHORT,
     TRIED,
     WIDE,
+    Exactness,
+    candidates_needed,
     candidates_per_neighbor,
-    choose_codes,
     encode_rows,
+    exactness,
     hold_rows,
+    judged,
     kept,
     kept_rows,
     with_finer,
@@ -28,7 +31,6 @@ from sklearn_jin.construction.codes import (
 from sklearn_jin.metrics import METRICS
 from sklearn_jin.points.rows import ROWS
 from sklearn_jin.search.index import FLAT, Index, Learned
-from sklearn_jin.search.trial import growth
 
 
 def prepared(X, name="euclidean"):
@@ -36,24 +38,49 @@ def prepared(X, name="euclidean"):
     return metric, ROWS[metric.space](metric.rows(X))
 
 
-def test_rows_are_tried_on_themselves_and_their_neighbours():
-    _, points = prepared(indexes.rows(150, 6))
-    trial = hold_rows(points, 2)
-    assert len(trial.ids) <= TRIED
-    assert_array_equal(trial.queries, points.X[::3])
-    wanted = naive.nearest(points.X, points.X[::3], CROWDED * NEAR + 1)
+def sample_of(points, metric, seed=0):
+    return hold_rows(points, metric, np.random.RandomState(seed), 1)
+
+
+def encoded(X, quantizer, name="euclidean"):
+    metric, points = prepared(X, name)
+    return encode_rows(points, metric, quantizer, sample_of(points, metric))
+
+
+def test_codes_are_tried_on_some_rows_and_their_neighbours():
+    metric, points = prepared(indexes.rows(300, 6))
+    trial, own = sample_of(points, metric)
+    assert own == 1 and len(trial.ids) == TRIED
+    rows = {row.tobytes() for row in points.X}
+    assert {row.tobytes() for row in trial.queries} <= rows
+    wanted = naive.nearest(points.X, trial.queries, KNOWN + 1)
     assert_array_equal(trial.ids, wanted)
 
 
+def test_codes_of_inner_products_are_tried_on_rows_and_on_directions():
+    metric, points = prepared(indexes.rows(300, 10) + 9, "inner_product")
+    trial, own = sample_of(points, metric)
+    assert own == 0 and trial.ids.shape == (TRIED, KNOWN)
+    some = trial.queries[: TRIED // 2]
+    assert_allclose(np.linalg.norm(some, axis=1), 1, rtol=1e-6)
+    assert (some[:, 10:] == 0).all() and (some.min(axis=1) < 0).all()
+    rows = {row.tobytes() for row in points.X}
+    assert {row.tobytes() for row in trial.queries[TRIED // 2 :]} <= rows
+
+
+def test_the_sample_is_that_of_the_seed():
+    metric, points = prepared(indexes.rows(300, 6))
+    one, same, other = (sample_of(points, metric, seed) for seed in (0, 0, 1))
+    assert_array_equal(one.trial.queries, same.trial.queries)
+    assert (one.trial.queries != other.trial.queries).any()
+
+
 def test_an_overestimate_is_that_of_the_nearest():
-    metric, points = prepared(indexes.rows(150, 6))
-    trial = hold_rows(points, 1)
-    coarse, fine = (
-        encode_rows(points, metric, ScalarQuantizer(n_bits), trial) for n_bits in (4, 8)
-    )
+    X = indexes.rows(150, 6)
+    coarse, fine = (encoded(X, ScalarQuantizer(n_bits)) for n_bits in (4, 8))
     assert 1 < fine.overestimate < 1.1 < coarse.overestimate < 3
-    assert encode_rows(points, metric, ScalarQuantizer(4), None).overestimate == np.inf
-    assert NOT_ENCODED == (None, None, np.inf, None)
+    assert encoded(X, ScalarQuantizer(4), "inner_product").overestimate == np.inf
+    assert NOT_ENCODED == (None, None, np.inf, None, 1, None)
 
 
 @pytest.mark.parametrize(
@@ -61,39 +88,72 @@ def test_an_overestimate_is_that_of_the_nearest():
 )
 def test_short_codes_of_wide_rows_are_joined_by_finer_ones(d, bits, finer):
     metric, points = prepared(indexes.rows(60, d))
-    trial, m = hold_rows(points, 1), bits * d // 4 - 8  # of 4 bits, and a float32
-    coarse = encode_rows(points, metric, PCAQuantizer(m, random_state=0), trial)
-    both = with_finer(coarse, points, metric, ScalarQuantizer(8), trial)
+    sample, m = sample_of(points, metric), bits * d // 4 - 8  # of 4 bits, and a float32
+    coarse = encode_rows(points, metric, PCAQuantizer(m, random_state=0), sample)
+    both = with_finer(coarse, points, metric, ScalarQuantizer(8), sample)
     assert coarse.quantizer.n_bytes_ == -(-bits * d // 8)
     if not finer:
         assert both is coarse
         return
-    fine = encode_rows(points, metric, ScalarQuantizer(8), trial)
+    fine = encode_rows(points, metric, ScalarQuantizer(8), sample)
     assert both.quantizer is coarse.quantizer and both.codes is coarse.codes
     assert_array_equal(both.finer.codes, fine.codes.codes)
     assert both.overestimate == fine.overestimate < coarse.overestimate
-    assert with_finer(coarse, points, metric, ScalarQuantizer(8), None) is coarse
-    assert with_finer(NOT_ENCODED, points, metric, None, trial) is NOT_ENCODED
+    assert with_finer(NOT_ENCODED, points, metric, None, sample) is NOT_ENCODED
 
 
-@pytest.mark.parametrize("enough", [0, 1, 2])
-@pytest.mark.parametrize("must", [False, True])
-def test_the_first_codes_that_tell_neighbours_apart_are_chosen(
-    monkeypatch, enough, must
-):
-    metric, points = prepared(indexes.rows(150, 6))
-    trial, tried = hold_rows(points, 1), []
-    room = growth(trial, NEAR)
+def test_codes_are_judged_by_the_neighbours_without_the_query():
+    X = np.random.default_rng(0).integers(0, 256, (200, 6)).astype(float)
+    X[0, :2] = 0, 255  # so that codes of 8 bits are exact
+    metric, points = prepared(X)
+    sample = sample_of(points, metric)
+    quantizer = ScalarQuantizer(8)
+    codes = quantizer.points(quantizer.fit_transform(points.X[:, :6]), "l2")
+    ids = sample.trial.ids
+    exact = exactness(codes, ids, metric, sample)
+    order = np.tile(np.arange(1, NEAR + 1), (TRIED, 1))
+    assert_array_equal(exact.ranks, order)
+    assert_allclose(exact.overestimate, 1, rtol=1e-5)
+    # The query in the place of its neighbour is nearer: it is no neighbour, though.
+    swapped = ids[:, [1, 0, *range(2, KNOWN + 1)]]
+    assert_array_equal(exactness(codes, swapped, metric, sample).ranks, order)
+    last = ids[:, [*range(NEAR - 1), NEAR, NEAR - 1, *range(NEAR + 1, KNOWN + 1)]]
+    found = exactness(codes, last, metric, sample)
+    assert_array_equal(found.ranks[:, -2:], np.tile([NEAR, NEAR - 1], (TRIED, 1)))
+    assert found.overestimate > 1.01
 
-    def encode(points, metric, quantizer, trial):
-        tried.append(quantizer)
-        far = room if len(tried) > enough else 1.01 * room
-        return module.Encoded(quantizer, (), far)
 
-    monkeypatch.setattr(module, "encode_rows", encode)
-    found = choose_codes(points, metric, "ab", trial, must)
-    assert "".join(tried) == "ab"[: enough + 1]
-    assert found.quantizer == (["a", "b", "b"] if must else ["a", "b", None])[enough]
+def test_as_many_candidates_are_needed_as_hold_nearly_all_neighbours():
+    ranks = np.r_[np.ones(996, int), np.full(4, 70)].reshape(100, 10)
+    assert candidates_needed(ranks) == 1
+    ranks[0] = 50
+    assert candidates_needed(ranks) == 50
+    assert candidates_needed(np.empty((3, 0), int)) == 1
+    found = judged("q", "codes", Exactness(np.array([[3, 1], [2, 5]]), 1.5))
+    assert found == ("q", "codes", 1.5, 2.5, 3, None)
+    assert judged("q", "codes", Exactness(np.ones((2, 9), int), 1.5)).rerank == 1
+
+
+def test_candidates_are_those_that_codes_need():
+    X = indexes.rows(150, 6)
+    metric, points = prepared(X)
+    found = encode_rows(
+        points, metric, RaBitQ(2, random_state=0), sample_of(points, metric)
+    )
+    trial = sample_of(points, metric).trial
+    # By definition: the rank of each neighbour among all rows but the query.
+    own = trial.ids[:, :1]
+    decoded = found.quantizer.inverse_transform(
+        found.quantizer.transform(points.X[:, : metric.width_])
+    )
+    gaps = naive.distances(decoded, trial.queries[:, : metric.width_])
+    np.put_along_axis(gaps, own, np.inf, axis=1)
+    order = np.argsort(np.argsort(gaps, axis=1), axis=1) + 1
+    ranks = np.take_along_axis(order, trial.ids[:, 1 : NEAR + 1], axis=1)
+    assert abs(found.rerank - candidates_needed(ranks) / NEAR) < 2
+    short, long = (encoded(X, RaBitQ(b, random_state=0)) for b in (1, 4))
+    assert short.rerank > found.rerank > long.rerank >= 1
+    assert short.least >= long.least >= 1
 
 
 def test_shorter_codes_are_reranked_more_and_those_of_inner_products_still_more():
@@ -108,7 +168,7 @@ def test_shorter_codes_are_reranked_more_and_those_of_inner_products_still_more(
 
 def test_rows_that_come_back_are_padded_with_zeros(monkeypatch):
     metric, points = prepared(indexes.rows(9, 5), "euclidean")
-    encoded = encode_rows(points, metric, ScalarQuantizer(8), None)
+    encoded = encode_rows(points, metric, ScalarQuantizer(8), sample_of(points, metric))
     rows, decoder = kept(points, metric, None, encoded, None)
     index = Index(metric, rows, encoded.codes, FLAT, Learned(decoder=decoder))
     full = partial(np.full, fill_value=np.nan, dtype=np.float32)
@@ -122,7 +182,8 @@ def test_rows_that_come_back_are_padded_with_zeros(monkeypatch):
 )
 def test_rows_are_kept_as_asked_for_and_come_back(store, error, name):
     metric, points = prepared(indexes.rows(60, 12), name)
-    encoded = encode_rows(points, metric, RaBitQ(4, random_state=0), None)
+    quantizer = RaBitQ(4, random_state=0)
+    encoded = encode_rows(points, metric, quantizer, sample_of(points, metric))
     rows, decoder = kept(points, metric, store, encoded, ScalarQuantizer(8))
     assert (decoder is None) == (store in ("float32", "float16"))
     assert rows is {"float32": points, None: encoded.codes}.get(store, rows)

@@ -36,9 +36,11 @@ def test_the_first_codes_that_hold_recall_are_taken(monkeypatch, enough):
         return module.Coded(quantizer, None, None, None, held)
 
     monkeypatch.setattr(module, "code_lists", code)
+    monkeypatch.setattr(module, "_tried", lambda coding, coded: coded.held)
     coded = module.choose_lists(None, quantizers, seeded())
     assert tried == [*quantizers, None][:enough]  # and rows, where none does
     assert coded.quantizer is tried[-1]
+    assert coded.tried == (*[HELD - 0.01] * (enough - 1), HELD)
 
 
 def test_rows_are_searched_where_there_are_no_codes():
@@ -94,4 +96,17 @@ def test_an_index_has_what_was_chosen():
     index = IVFNeighbors(exact_threshold=0, random_state=0).fit(X)
     learned = index.index_.learned
     assert learned.rerank > 1 and 1 < learned.overestimate < np.inf
+    last = index.quantizer_trial_[-1]
+    assert last.n_bytes == index.quantizer_.n_bytes_ and last.held >= HELD
+    assert last.candidates == np.ceil(10 * learned.rerank)
+    assert not hasattr(last.quantizer, "n_bytes_")
     assert_array_equal(np.diff(index.index_.route.starts), index.list_sizes_)
+
+
+@pytest.mark.jit
+def test_rows_are_the_last_that_is_tried():
+    X = 1e3 * indexes.rows(2, 24).repeat(300, axis=0) + 1e-2 * indexes.rows(600, 24)
+    index = IVFNeighbors(exact_threshold=0, n_lists=2, random_state=0).fit(X)
+    *codes, rows = index.quantizer_trial_
+    assert all(one.held < HELD for one in codes) or rows.quantizer is not None
+    assert IVFNeighbors(quantizer=None).fit(X).quantizer_trial_ is None

@@ -348,12 +348,25 @@ def test_the_seed_of_the_index_is_that_of_its_quantizer(route):
 # "auto".
 
 
+def low(n, d):
+    """Rows of ten directions, so that neighbours are well apart."""
+    return normal(n, 10) @ normal(10, d, seed=1)
+
+
 @pytest.mark.jit
-@pytest.mark.parametrize("d, bits", [(8, 8), (64, 8), (65, 4), (128, 4)])
-def test_auto_takes_8_bits_where_these_fit_a_line(route, d, bits):
-    # Of ten directions, so that neighbours are well apart.
-    X = normal(2000, 10) @ normal(10, d, seed=1)
-    assert route("auto").fit(X).quantizer_.n_bits == bits
+def test_auto_takes_few_bits_of_wide_rows(route):
+    index = route("auto").fit(low(2000, 256))
+    assert index.quantizer_.n_bits == 4
+    rows, four, eight = index.quantizer_trial_
+    assert rows.quantizer is None and four.quantizer.n_bits == 4
+    assert four.work < min(rows.work, eight.work) < np.inf
+
+
+@pytest.mark.jit
+def test_auto_takes_no_codes_of_narrow_rows_on_a_graph():
+    index = HNSWNeighbors(quantizer="auto", random_state=0).fit(low(2000, 8))
+    assert index.quantizer_ is None and index.index_.codes is None
+    assert len(index.quantizer_trial_) == 3
 
 
 @pytest.mark.jit
@@ -362,6 +375,24 @@ def test_auto_takes_no_4_bits_where_rows_are_crowded(route):
     quantizer = route("auto").fit(X).quantizer_
     assert quantizer is None or quantizer.n_bits == 8
     assert route("auto", store_vectors=False).fit(X).quantizer_.n_bits == 8
+
+
+@pytest.mark.parametrize("quantizer", [None, ScalarQuantizer(4)], ids=str)
+def test_nothing_is_tried_where_codes_are_given(route, quantizer):
+    assert route(quantizer).fit(normal(40, 12)).quantizer_trial_ is None
+
+
+def test_without_rows_codes_are_the_only_choice(route):
+    index = route("auto", store_vectors=False).fit(normal(400, 12))
+    assert [one.quantizer.n_bits for one in index.quantizer_trial_] == [4, 8]
+    assert all(one.candidates == 0 for one in index.quantizer_trial_)
+
+
+def test_candidates_are_as_many_as_were_needed(route):
+    index = route(RaBitQ(1, random_state=0)).fit(normal(400, 12))
+    learned = index.index_.learned
+    assert learned.rerank > 3 and learned.least > 3
+    assert route(ScalarQuantizer(8)).fit(normal(400, 12)).index_.learned.rerank < 2
 
 
 @pytest.mark.parametrize("metric", ["manhattan", "chebyshev"])

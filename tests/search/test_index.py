@@ -216,6 +216,16 @@ def test_as_many_candidates_are_wanted_as_asked_for(k, rerank, most, wanted):
     assert candidates_wanted(finer, k, rerank, most) == (wanted[0], 1.25)
 
 
+@pytest.mark.parametrize(
+    "k, rerank, most, wanted",
+    [(1, None, 99, 7), (5, None, 99, 10), (1, None, 3, 3), (1, 2, 99, 2)],
+)
+def test_few_neighbours_have_the_least_number_of_candidates(k, rerank, most, wanted):
+    index = with_codes(2.0)
+    index = index._replace(learned=index.learned._replace(least=7))
+    assert candidates_wanted(index, k, rerank, most) == (wanted, np.inf)
+
+
 def test_bounds_of_codes_are_no_overestimate_and_rows_need_no_candidates():
     assert candidates_wanted(with_codes(4.0, True), 5, "bound", 40) == (40, 1.0)
     for rerank in (None, 3, "bound"):

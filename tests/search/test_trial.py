@@ -15,9 +15,9 @@ from sklearn_jin.search.trial import (
     SPREAD_RANKS,
     SURE,
     Trial,
-    growth,
     hold,
     overestimate,
+    ranks,
     recall,
     share_found,
     spread,
@@ -89,13 +89,11 @@ def test_an_overestimate_leaves_out_what_is_at_the_query():
     assert overestimate(trial, estimates, np.full((2, 2), 9)) == np.inf
 
 
-def test_growth_is_the_median_of_the_last_score_by_that_of_a_rank():
-    trial = trial_of([[0, 1, 2, 4], [0, 2, 4, 6], [0, 1, 1, 9], [0, 0, 0, 0]])
-    assert growth(trial, 1) == 4
-    assert growth(trial, 2) == 2
-    assert growth(trial, 99) == 1
-    assert np.isnan(growth(trial_of([[0, 0], [0, 0]]), 1))
-    assert growth(trial_of([[0, 0, 3]]), 1) == np.inf
+def test_ranks_are_places_in_the_order_of_estimates_and_ids():
+    estimates = np.array([[3, 1, 2, 0.5], [1, 1, 1, 1]], np.float32)
+    ids = np.array([[4, 5, 6, 7], [9, 8, 2, 1]])
+    assert_array_equal(ranks(estimates, ids, 3), [[4, 2, 3], [4, 3, 2]])
+    assert ranks(estimates, ids, 0).shape == (2, 0)
 
 
 # How scores grow with rank

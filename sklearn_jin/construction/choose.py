@@ -1,0 +1,193 @@
+"""Which codes an index searches: those of which a query is the least work.
+
+They are tried on some rows, whose neighbours are found exactly.  The work of a query
+is that of all its scores, up to a recall of ``RECALL``: if codes put neighbours in a
+wrong order, a walk looks at more nodes, and more candidates are scored exactly.  What
+a score takes is told by :func:`sklearn_jin.points.work`.  No clock is read, so the
+same rows lead to the same codes on every machine.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import clone
+
+from sklearn_jin._memory import frozen
+from sklearn_jin.construction.codes import (
+    KNOWN,
+    NEAR,
+    NOT_ENCODED,
+    Exactness,
+    candidates_needed,
+    exactness,
+    judged,
+)
+from sklearn_jin.construction.plan import fixed
+from sklearn_jin.points import encode_queries, fastscan_codes, work
+from sklearn_jin.points.rows import RowsIP, RowsL2
+from sklearn_jin.search.beam import walk
+from sklearn_jin.search.index import copies_of
+from sklearn_jin.search.layers import find_entries, with_entry
+
+RECALL = 0.95  # of NEAR neighbours, at which work is compared
+SAVED = 0.1  # share of the work of rows that codes have to save
+# Widths of beams.  Rows as queries need less than others do, so none is narrow.
+EFFORTS = (16, 24, 36, 54, 80, 120, 180, 270, 400)
+# Nodes that a walk expands more for every place that neighbours are behind by codes, on
+# average: 3 to 12 of codes of 1 to 4 bits on SIFT, GloVe and four other sets, 5 in the
+# middle.
+DETOUR = 5
+
+# Nanoseconds, measured as told in ``points.Work``.
+LINE_NS = 3.0  # of a line that was asked for ahead: 2 if it was in the last cache, to 5
+VISIT_NS = 12.0  # what a walk does for a score besides: codes of 8 bits of 100 and 128
+# features take 20 to 25 in all, float32 rows of 960 features 254
+EXACT = 1.2  # times the work of a float32 score is that of an exact one
+PRODUCT_NS = 0.05  # of a feature in products with rows: .03 to .09 by the batch
+TABLE_NS = 0.014  # of half a byte in tables in registers: 1.9 for 128, 13 for 960
+SCAN_NS = 5.0  # of a score in a scan of codes one by one, besides its arithmetic
+
+
+class Tried(NamedTuple):
+    """What was found out about a quantizer: an entry of ``quantizer_trial_``."""
+
+    quantizer: object  # unfitted; None for the rows themselves
+    n_bytes: int  # that a search reads of a row, with what pads it
+    candidates: int  # of 10 neighbours that are scored exactly
+    scores: float  # of rows or codes that a query takes
+    work: float  # of a query, in nanoseconds of the machine that was measured; or inf
+
+
+class Course(NamedTuple):
+    """What a query takes of a search of the rows themselves."""
+
+    scores: float
+    detour: float  # more scores, for every place that neighbours are behind by codes
+    score_ns: object  # tells of points the nanoseconds of one of the scores
+
+
+class Case(NamedTuple):
+    """A quantizer on trial."""
+
+    quantizer: object  # fitted; None for the rows themselves
+    points: tuple  # codes of some rows
+    exactness: Exactness
+
+
+def choose_codes(points, metric, quantizers, sample, course, must):
+    """Codes by which a query is the least work, and a tuple of what was :class:`Tried`.
+
+    The rows themselves are tried first, unless there ``must`` be codes since nothing
+    else is kept.  Then no candidate is scored exactly, and if no codes reach the
+    recall, those that come nearest to it are chosen.
+    """
+    cases = [] if must else [Case(None, points, None)]
+    cases += [_encode_some(points, metric, clone(q), sample) for q in quantizers]
+    tried = tuple(_judge(points, case, course, must) for case in cases)
+    quantizer, _, found = cases[_best(cases, tried, must)]
+    if quantizer is None:
+        return NOT_ENCODED, tried
+    codes = quantizer.transform(points.X[:, : metric.width_])
+    return judged(quantizer, quantizer.points(codes, metric.space), found), tried
+
+
+def course_of_scan(points):
+    """The :class:`Course` of a scan of all ``points``."""
+    return Course(float(len(points.X)), 0.0, scan_ns)
+
+
+def course_of_walks(graph, points, sample):
+    """The :class:`Course` of walks on a ``graph`` of the ``points``, which are rows.
+
+    Beams widen until the neighbours of the ``sample`` are found.
+    """
+    (queries, _, known), own = sample
+    known, firsts = known[:, own : own + NEAR], copies_of(graph).firsts
+    known = firsts[known] if len(firsts) else known  # which alone are linked
+    queries, rows = frozen(encode_queries(points, queries)), np.arange(len(queries))
+    entries = with_entry(graph, find_entries(graph, queries, rows)[0])
+    for effort in EFFORTS:
+        beam = fixed(min(effort, len(points.X)))
+        scores = np.empty((len(rows), beam.ef), np.float32)
+        ids = np.empty(scores.shape, np.int32)
+        hops, n_scores, _ = walk(
+            graph.neighbors, points, queries, rows, entries, beam, scores, ids
+        )
+        found = [np.isin(*pair).mean() for pair in zip(known, ids)] if known.size else 1
+        if np.mean(found) >= RECALL:
+            break
+    return Course(n_scores / len(rows), DETOUR * n_scores / hops, walk_ns)
+
+
+def _encode_some(points, metric, quantizer, sample):
+    """The case of codes of those rows that the ``sample`` knows."""
+    quantizer.fit(points.X[:, : metric.width_])
+    ids, places = np.unique(sample.trial.ids, return_inverse=True)
+    rows = np.ascontiguousarray(points.X[ids, : metric.width_])
+    codes = quantizer.points(quantizer.transform(rows), metric.space)
+    places = places.reshape(sample.trial.ids.shape)
+    return Case(quantizer, codes, exactness(codes, places, metric, sample))
+
+
+def _judge(points, case, course, must):
+    """What is found out about a case: see :class:`Tried`."""
+    scores, candidates, lost = course.scores, NEAR, False
+    if case.quantizer is not None:
+        ranks = case.exactness.ranks
+        scores += course.detour * _places_behind(ranks)
+        candidates = max(NEAR, candidates_needed(ranks))
+        # Of one among the last that are known, it is not known how far it is behind.
+        lost = candidates > KNOWN / 2
+    if must:
+        candidates, lost = 0, _held(case) < RECALL
+    ns = scores * course.score_ns(case.points) + candidates * EXACT * _score_ns(points)
+    first = case.points[0]
+    return Tried(
+        None if case.quantizer is None else clone(case.quantizer),
+        first.shape[1] * first.itemsize,
+        candidates,
+        float(scores),
+        np.inf if lost else float(ns),
+    )
+
+
+def _places_behind(ranks):
+    """How many places neighbours of these ``ranks`` are behind on average."""
+    return float(ranks.mean() - (1 + ranks.shape[1]) / 2) if ranks.size else 0.0
+
+
+def _held(case):
+    """The share of the neighbours that are so by codes too."""
+    ranks = case.exactness.ranks
+    return float(np.mean(ranks <= ranks.shape[1])) if ranks.size else 1.0
+
+
+def _best(cases, tried, must):
+    """Number of the case of the least work, or of the rows if it saves little."""
+    work_ns = [one.work for one in tried]
+    best = int(np.argmin(work_ns))
+    if must:
+        held = [_held(case) for case in cases]
+        return best if np.isfinite(work_ns[best]) else int(np.argmax(held))
+    return best if work_ns[best] <= (1 - SAVED) * work_ns[0] else 0
+
+
+def _score_ns(points):
+    """Nanoseconds of a score of points that were asked for ahead."""
+    lines, arithmetic = work(points)
+    return LINE_NS * lines + arithmetic
+
+
+def walk_ns(points):
+    """Nanoseconds of a score of ``points`` on a walk."""
+    return VISIT_NS + _score_ns(points)
+
+
+def scan_ns(points):
+    """Nanoseconds of a score of ``points`` in a scan for many queries."""
+    if isinstance(points, RowsL2 | RowsIP):
+        return PRODUCT_NS * points.X.shape[1]
+    nibbles = fastscan_codes(points)
+    if nibbles is not None:
+        return TABLE_NS * 2 * nibbles[0].shape[1]
+    return SCAN_NS + work(points).arithmetic
