@@ -27,7 +27,7 @@ from sklearn_jin.points import encode_queries, fastscan_codes, work
 from sklearn_jin.points.rows import RowsIP, RowsL2
 from sklearn_jin.search.beam import walk
 from sklearn_jin.search.index import copies_of
-from sklearn_jin.search.layers import find_entries, with_entry
+from sklearn_jin.search.layers import enter, with_entry
 
 RECALL = 0.95  # of NEAR neighbours, at which work is compared
 SAVED = 0.1  # share of the work of rows that codes have to save
@@ -105,13 +105,14 @@ def course_of_walks(graph, points, sample):
     known, firsts = known[:, own : own + NEAR], copies_of(graph).firsts
     known = firsts[known] if len(firsts) else known  # which alone are linked
     queries, rows = frozen(encode_queries(points, queries)), np.arange(len(queries))
-    entries = with_entry(graph, find_entries(graph, queries, rows)[0])
+    entries = with_entry(graph, enter(graph, queries, rows)[1])
+    unmarked = np.empty(0, np.uint64)
     for effort in EFFORTS:
         beam = fixed(min(effort, len(points.X)))
         scores = np.empty((len(rows), beam.ef), np.float32)
         ids = np.empty(scores.shape, np.int32)
         hops, n_scores, _ = walk(
-            graph.neighbors, points, queries, rows, entries, beam, scores, ids
+            graph.neighbors, points, queries, rows, entries, beam, unmarked, scores, ids
         )
         found = [np.isin(*pair).mean() for pair in zip(known, ids)] if known.size else 1
         if np.mean(found) >= RECALL:
