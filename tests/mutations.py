@@ -241,6 +241,22 @@ MUTATIONS = {
         ("reduced -= basis.start", "pass"),
         ("turns.bases[first + t] if is_ip else base", "base"),
     ],
+    "construction/knn.py": [
+        ("if found >= target:", "if found >= target - 1:"),
+        ("elif room < n:", "elif False:"),
+        ("n_probes < n_lists, n_threads", "False, n_threads"),
+        ("points.X[some], k + 1, n_threads", "points.X[some], 1, n_threads"),
+    ],
+    "construction/lists.py": [
+        ("frozen(queries[part])", "queries"),
+        ("N_PROBES = 16", "N_PROBES = 2"),
+        ("Search(k, min(k, n), n_probes", "Search(k, min(k // 2, n), n_probes"),
+    ],
+    "neighbors/_knn_graph.py": [
+        ("times = max(1.0, k / (measured.k + 1))", "times = 1.0"),
+        ("self.n_probes_ = self._measured.effort", "pass"),
+        ("if self.recall_ < self.recall:", "if False:"),
+    ],
     "construction/reduced.py": [
         ("add += gap * (2 * level * scale - gap)", "add += gap * gap"),
         ("adds.ravel()[some] + rest[ids[some]]", "adds.ravel()[some]"),
@@ -272,7 +288,7 @@ MUTATIONS = {
         ("ranks[:, :1]", "ranks"),
         ("KNOWN + own", "KNOWN"),
         ("rows[:, d:] = 0", "pass"),
-        ("if metric.width_ < WIDE or", "if metric.width_ <= WIDE or"),
+        ("metric.width_ < WIDE or quantizer", "metric.width_ <= WIDE or quantizer"),
         ("overestimate=finer.overestimate", "overestimate=np.inf"),
     ],
     "construction/choose.py": [

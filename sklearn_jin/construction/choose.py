@@ -21,6 +21,7 @@ from sklearn_jin.construction.codes import (
     candidates_needed,
     exactness,
     judged,
+    needs_finer,
 )
 from sklearn_jin.construction.plan import fixed
 from sklearn_jin.points import encode_queries, fastscan_codes, work
@@ -74,21 +75,27 @@ class Case(NamedTuple):
     exactness: Exactness
 
 
-def choose_codes(points, metric, quantizers, sample, course, must):
+def choose_codes(points, metric, quantizers, sample, course, must, finer=None):
     """Codes by which a query is the least work, and a tuple of what was :class:`Tried`.
 
     The rows themselves are tried first, unless there ``must`` be codes since nothing
     else is kept.  Then no candidate is scored exactly, and if no codes reach the
-    recall, those that come nearest to it are chosen.
+    recall, those that come nearest to it are chosen.  ``finer`` is one of the
+    ``quantizers``, whose codes sort the candidates of others that need them.
     """
-    cases = [] if must else [Case(None, points, None)]
-    cases += [_encode_some(points, metric, clone(q), sample) for q in quantizers]
-    tried = tuple(_judge(points, case, course, must) for case in cases)
+    coded = [_encode_some(points, metric, clone(q), sample) for q in quantizers]
+    second = next((case for q, case in zip(quantizers, coded) if q is finer), None)
+    cases = coded if must else [Case(None, points, None), *coded]
+    tried = []
+    for case in cases:
+        between = second if needs_finer(case.quantizer, metric) else None
+        tried.append(_judge(points, case, course, must, between))
     quantizer, _, found = cases[_best(cases, tried, must)]
     if quantizer is None:
-        return NOT_ENCODED, tried
-    codes = quantizer.transform(points.X[:, : metric.width_])
-    return judged(quantizer, quantizer.points(codes, metric.space), found), tried
+        return NOT_ENCODED, tuple(tried)
+    codes = quantizer.encode_rows(points.X[:, : metric.width_], sample.n_threads)
+    codes = quantizer.points(codes, metric.space)
+    return judged(quantizer, codes, found), tuple(tried)
 
 
 def course_of_scan(points):
@@ -101,7 +108,7 @@ def course_of_walks(graph, points, sample):
 
     Beams widen until the neighbours of the ``sample`` are found.
     """
-    (queries, _, known), own = sample
+    (queries, _, known), own, _ = sample
     known, firsts = known[:, own : own + NEAR], copies_of(graph).firsts
     known = firsts[known] if len(firsts) else known  # which alone are linked
     queries, rows = frozen(encode_queries(points, queries)), np.arange(len(queries))
@@ -130,8 +137,8 @@ def _encode_some(points, metric, quantizer, sample):
     return Case(quantizer, codes, exactness(codes, places, metric, sample))
 
 
-def _judge(points, case, course, must):
-    """What is found out about a case: see :class:`Tried`."""
+def _judge(points, case, course, must, second=None):
+    """What is found out about a case, whose candidates a ``second`` one may sort."""
     scores, candidates, lost = course.scores, NEAR, False
     if case.quantizer is not None:
         ranks = case.exactness.ranks
@@ -141,7 +148,8 @@ def _judge(points, case, course, must):
         lost = candidates > KNOWN / 2
     if must:
         candidates, lost = 0, _held(case) < RECALL
-    ns = scores * course.score_ns(case.points) + candidates * EXACT * _score_ns(points)
+    ns = scores * course.score_ns(case.points)
+    ns += _reranking_ns(points, candidates, second)
     first = case.points[0]
     return Tried(
         None if case.quantizer is None else clone(case.quantizer),
@@ -150,6 +158,15 @@ def _judge(points, case, course, must):
         float(scores),
         np.inf if lost else float(ns),
     )
+
+
+def _reranking_ns(points, candidates, second):
+    """Nanoseconds of sorting ``candidates`` by a ``second`` case and by the rows."""
+    n_exact = candidates
+    if second is not None:
+        n_exact = min(candidates, max(NEAR, candidates_needed(second.exactness.ranks)))
+    ns = n_exact * EXACT * _score_ns(points)
+    return ns if second is None else ns + candidates * _score_ns(second.points)
 
 
 def _places_behind(ranks):

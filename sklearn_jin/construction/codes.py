@@ -23,6 +23,7 @@ class Sample(NamedTuple):
 
     trial: Trial
     own: int  # neighbours of a query that are the query itself: 0 or 1
+    n_threads: int = 1  # by which rows are encoded
 
 
 class Exactness(NamedTuple):
@@ -58,7 +59,8 @@ def hold_rows(points, metric, rng, n_threads):
         directions = rng.standard_normal((n // 2, d))
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         queries[: n // 2, :d] = directions
-    return Sample(hold(points, frozen(queries), KNOWN + own, n_threads), own)
+    trial = hold(points, frozen(queries), KNOWN + own, n_threads)
+    return Sample(trial, own, n_threads)
 
 
 def exactness(codes, places, metric, sample):
@@ -66,7 +68,7 @@ def exactness(codes, places, metric, sample):
 
     ``places`` (n, known) are rows of ``codes``: the neighbours' ids if all are encoded.
     """
-    (queries, scores, ids), own = sample
+    (queries, scores, ids), own, _ = sample
     estimates = np.empty(places.shape, np.float32)
     estimate(codes, frozen(encode_queries(codes, queries)), places, estimates)
     found = ranks(estimates[:, own:], ids[:, own:], NEAR)
@@ -84,7 +86,8 @@ def candidates_needed(ranks):
 def encode_rows(points, metric, quantizer, sample):
     """Codes of all rows by ``quantizer``, which is fitted, judged by the ``sample``."""
     rows = points.X[:, : metric.width_]
-    codes = quantizer.points(quantizer.fit_transform(rows), metric.space)
+    codes = quantizer.fit(rows).encode_rows(rows, sample.n_threads)
+    codes = quantizer.points(codes, metric.space)
     return judged(quantizer, codes, exactness(codes, sample.trial.ids, metric, sample))
 
 
@@ -96,15 +99,20 @@ def judged(quantizer, codes, exactness):
     return Encoded(quantizer, codes, exactness.overestimate, factor, least)
 
 
-def with_finer(encoded, points, metric, quantizer, sample):
-    """``encoded`` with codes by ``quantizer`` that sort candidates, if it is worth it.
+def needs_finer(quantizer, metric):
+    """Whether candidates of a fitted ``quantizer`` are to be sorted by finer codes.
 
     Where codes are short there are many candidates, and rows of many features take
     long to read: 60 cache lines each of 960.
     """
-    if metric.space == "ip" or encoded.quantizer is None:
-        return encoded
-    if metric.width_ < WIDE or 8 * encoded.quantizer.n_bytes_ >= SHORT * metric.width_:
+    if metric.space == "ip" or metric.width_ < WIDE or quantizer is None:
+        return False
+    return 8 * quantizer.n_bytes_ < SHORT * metric.width_
+
+
+def with_finer(encoded, points, metric, quantizer, sample):
+    """``encoded`` with codes by ``quantizer`` that sort candidates, if needed."""
+    if not needs_finer(encoded.quantizer, metric):
         return encoded
     finer = encode_rows(points, metric, quantizer, sample)
     return encoded._replace(finer=finer.codes, overestimate=finer.overestimate)

@@ -6,6 +6,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from sklearn_jin._threads import count_threads
+from sklearn_jin.quantizers._pca import PCAQuantizer
 from sklearn_jin.quantizers._scalar import ScalarQuantizer
 
 
@@ -35,15 +36,20 @@ def keep_learned(index, metric, points, encoded):
     return kept, learned._replace(least=encoded.least)
 
 
-def tried():
+def tried(metric, random_state):
     """Quantizers that "auto" tries, besides none.
 
-    At equal recall no other was the quickest on a graph.  Codes of planes take 1.1 to
-    2.7 times as long: in microseconds a query, by 4 bits, 8 bits, RaBitQ(4), SAQ(4) and
-    RaBitQ(1), of 128 features 16, 13, 28, 33 and never, of 960 with a decaying spectrum
-    38, 52, 58, 68 and 61.
+    At equal recall no other was the quickest on a graph.  Codes of planes of all
+    features take 1.1 to 2.7 times as long: in microseconds a query, by 4 bits, 8 bits,
+    RaBitQ(4), SAQ(4) and RaBitQ(1), of 128 features 16, 13, 28, 33 and never, of 960
+    with a decaying spectrum 38, 52, 58, 68 and 61; by principal components 26.
     """
-    return ScalarQuantizer(4), ScalarQuantizer(8)
+    from sklearn_jin.construction.codes import WIDE
+
+    some = [ScalarQuantizer(8), ScalarQuantizer(4)]
+    if metric.width_ >= WIDE:
+        some.append(PCAQuantizer(random_state=random_state))
+    return some
 
 
 def encode(index, metric, points, graph=None):
@@ -57,6 +63,7 @@ def encode(index, metric, points, graph=None):
     index.quantizer_trial_ = None
     quantizer = asked_for(index, metric)
     encoded = codes.NOT_ENCODED
+    two_levels = store_of(index) not in (None, "int8") and not is_scanned(index)
     if quantizer is not None:
         rng = check_random_state(index.random_state)
         sample = codes.hold_rows(points, metric, rng, count_threads(index.n_jobs))
@@ -65,16 +72,16 @@ def encode(index, metric, points, graph=None):
             course = choose.course_of_scan(points)
         else:
             course = choose.course_of_walks(graph, points, sample)
-        must = store_of(index) is None
+        must, some = store_of(index) is None, tried(metric, index.random_state)
         encoded, index.quantizer_trial_ = choose.choose_codes(
-            points, metric, tried(), sample, course, must
+            points, metric, some, sample, course, must, some[0] if two_levels else None
         )
     elif quantizer is not None:
         quantizer = seeded(clone(quantizer), index.random_state)
         encoded = codes.encode_rows(points, metric, quantizer, sample)
-        if store_of(index) not in (None, "int8") and not is_scanned(index):
-            finer = ScalarQuantizer(8)
-            encoded = codes.with_finer(encoded, points, metric, finer, sample)
+    if two_levels and encoded.quantizer is not None:
+        finer = ScalarQuantizer(8)
+        encoded = codes.with_finer(encoded, points, metric, finer, sample)
     index.quantizer_ = encoded.quantizer
     return encoded
 

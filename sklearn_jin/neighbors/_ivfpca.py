@@ -1,6 +1,5 @@
 """Approximate neighbours by lists of rows that are reduced to principal components."""
 
-import numpy as np
 from sklearn.utils import check_random_state
 
 from sklearn_jin._compat import Integers, StrOptions
@@ -183,10 +182,12 @@ class IVFPCANeighbors(PartitionNeighbors):
         lists, sizes = reduced.reduce_rows(points, metric.width_, plan, rng, n_threads)
         self.n_components_ = lists.centers.shape[1]
         step()
-        sample = codes.hold_rows(points, metric, rng, n_threads)
-        encoded = codes.encode_rows(points, metric, quantizer, sample)
         if metric.width_ < codes.WIDE or store_of(self) == "int8":
-            encoded = encoded._replace(codes=None, overestimate=np.inf)
+            quantizer.fit(points.X[:, : metric.width_])
+            encoded = codes.Encoded(quantizer, None)
+        else:
+            sample = codes.hold_rows(points, metric, rng, n_threads)
+            encoded = codes.encode_rows(points, metric, quantizer, sample)
         learned = Learned(RERANK, encoded.overestimate)
         return lists_of_codes.Coded(
             encoded.quantizer, lists, sizes, learned, codes=encoded.codes

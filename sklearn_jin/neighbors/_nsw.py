@@ -74,11 +74,12 @@ class NSWNeighbors(GraphNeighbors):
         Makes the codes that are searched instead of float32 rows, which are then read
         only to score the best candidates: a query reads less memory, and the index may
         take less.  It may be any of the library's quantizers, of which a copy is
-        fitted.  None searches the rows themselves.  ``"auto"`` tries none and
-        :class:`ScalarQuantizer` of 4 and 8 bits on some rows and takes what is the
-        least work at a recall of 0.95; where rows are not kept, the codes that keep
-        most neighbours, of 4 bits if these keep 95 %.  Codes serve Euclidean, angular
-        and Hellinger distances and the inner product.
+        fitted.  None searches the rows themselves.  ``"auto"`` tries none,
+        :class:`ScalarQuantizer` of 8 and 4 bits and, of 200 features and more,
+        :class:`PCAQuantizer` on some rows, and takes what is the least work at a recall
+        of 0.95; where rows are not kept, the quickest codes that keep 95 % of the
+        neighbours.  Codes serve Euclidean, angular and Hellinger distances and the
+        inner product.
     rerank : float, "bound" or None, default=None
         Number of candidates for each neighbour that are scored exactly after a search
         on codes.  More raise recall, up to what the codes lead to, and take about 0.1

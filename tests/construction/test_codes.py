@@ -49,7 +49,7 @@ def encoded(X, quantizer, name="euclidean"):
 
 def test_codes_are_tried_on_some_rows_and_their_neighbours():
     metric, points = prepared(indexes.rows(300, 6))
-    trial, own = sample_of(points, metric)
+    trial, own, _ = sample_of(points, metric)
     assert own == 1 and len(trial.ids) == TRIED
     rows = {row.tobytes() for row in points.X}
     assert {row.tobytes() for row in trial.queries} <= rows
@@ -59,7 +59,7 @@ def test_codes_are_tried_on_some_rows_and_their_neighbours():
 
 def test_codes_of_inner_products_are_tried_on_rows_and_on_directions():
     metric, points = prepared(indexes.rows(300, 10) + 9, "inner_product")
-    trial, own = sample_of(points, metric)
+    trial, own, _ = sample_of(points, metric)
     assert own == 0 and trial.ids.shape == (TRIED, KNOWN)
     some = trial.queries[: TRIED // 2]
     assert_allclose(np.linalg.norm(some, axis=1), 1, rtol=1e-6)
