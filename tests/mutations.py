@@ -300,7 +300,7 @@ MUTATIONS = {
         ("<= (1 - SAVED) * work_ns[0]", "<= work_ns[0]"),
         ("firsts[known] if len(firsts) else known", "known"),
         ("if np.mean(found) >= RECALL:", "if True:"),
-        ("[] if must else [Case(None, points, None)]", "[Case(None, points, None)]"),
+        ("coded if must else [Case", "[Case"),
         ("int(np.argmax(held))", "int(np.argmin(held))"),
         ("VISIT_NS + _score_ns(points)", "_score_ns(points)"),
         ("return TABLE_NS * 2 * nibbles", "return SCAN_NS * 2 * nibbles"),

@@ -46,7 +46,7 @@ def tried(metric, random_state):
     """
     from sklearn_jin.construction.codes import WIDE
 
-    some = [ScalarQuantizer(8), ScalarQuantizer(4)]
+    some = [ScalarQuantizer(4), ScalarQuantizer(8)]
     if metric.width_ >= WIDE:
         some.append(PCAQuantizer(random_state=random_state))
     return some
@@ -72,9 +72,10 @@ def encode(index, metric, points, graph=None):
             course = choose.course_of_scan(points)
         else:
             course = choose.course_of_walks(graph, points, sample)
-        must, some = store_of(index) is None, tried(metric, index.random_state)
+        must = store_of(index) is None
+        some = tried(metric, index.random_state)
         encoded, index.quantizer_trial_ = choose.choose_codes(
-            points, metric, some, sample, course, must, some[0] if two_levels else None
+            points, metric, some, sample, course, must, some[1] if two_levels else None
         )
     elif quantizer is not None:
         quantizer = seeded(clone(quantizer), index.random_state)

@@ -6,7 +6,7 @@ import pytest
 from helpers import normal
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_jin import FlatNeighbors, ScalarQuantizer
+from sklearn_jin import FlatNeighbors, HNSWNeighbors, PCAQuantizer, ScalarQuantizer
 from sklearn_jin.construction import choose as module
 from sklearn_jin.construction.choose import (
     DETOUR,
@@ -130,13 +130,14 @@ def test_what_was_tried_is_told_by_unfitted_quantizers():
 # The work of a case, by its definition.
 
 
-def judge(ranks, must=False, scores=100.0):
+def judge(ranks, must=False, scores=100.0, finer=None):
     _, points = prepared(normal(20, 32))
     codes = ScalarQuantizer(8).fit(points.X[:, :32])
     codes = codes.points(codes.transform(points.X[:, :32]), "l2")
     case = Case(ScalarQuantizer(8), codes, Exactness(np.array(ranks), 1.0))
     course = Course(scores, 7.0, walk_ns)
-    return module._judge(points, case, course, must), points, codes
+    second = None if finer is None else case._replace(exactness=Exactness(finer, 1.0))
+    return module._judge(points, case, course, must, second), points, codes
 
 
 def test_work_is_that_of_the_walk_its_detour_and_the_candidates():
@@ -151,6 +152,18 @@ def test_work_is_that_of_the_walk_its_detour_and_the_candidates():
     assert found.work == pytest.approx(wanted)
     assert judge(np.full((4, NEAR), KNOWN))[0].work == np.inf
     assert judge(np.full((4, NEAR), KNOWN // 2))[0].work < np.inf
+
+
+@pytest.mark.parametrize("last, n_exact", [(NEAR, NEAR), (17, 17), (99, 30)])
+def test_finer_codes_sort_candidates_and_leave_few_to_the_rows(last, n_exact):
+    ranks = np.tile(np.arange(1, NEAR + 1), (4, 1))
+    ranks[0, -1] = 30
+    finer = np.tile(np.arange(1, NEAR + 1), (4, 1))
+    finer[0, -1] = last
+    found, points, codes = judge(ranks, finer=finer)
+    ns = [module.LINE_NS * lines + rest for lines, rest in map(work, (points, codes))]
+    wanted = found.scores * walk_ns(codes) + n_exact * module.EXACT * ns[0]
+    assert found.work == pytest.approx(wanted + 30 * ns[1])
 
 
 def test_codes_alone_must_hold_the_recall_and_have_no_candidates():
@@ -245,3 +258,15 @@ def test_harder_rows_take_more_scores():
 def test_a_fitted_index_tells_what_was_tried():
     index = FlatNeighbors(quantizer="auto", random_state=0).fit(low(2000, 64))
     assert [one.scores for one in index.quantizer_trial_] == [2000.0] * 3
+
+
+@pytest.mark.jit
+def test_codes_of_components_are_tried_of_wide_rows_and_sorted_by_finer_ones():
+    X = low(3000, 400)
+    index = HNSWNeighbors(M=8, quantizer="auto", random_state=0).fit(X)
+    tried = [type(one.quantizer) for one in index.quantizer_trial_]
+    assert tried == [type(None), ScalarQuantizer, ScalarQuantizer, PCAQuantizer]
+    assert min(index.quantizer_trial_, key=lambda one: one.work).quantizer is not None
+    assert isinstance(index.quantizer_, PCAQuantizer) and index.index_.finer is not None
+    some = HNSWNeighbors(M=8, quantizer="auto", random_state=0).fit(X[:, :190])
+    assert len(some.quantizer_trial_) == 3 and some.index_.finer is None

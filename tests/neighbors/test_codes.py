@@ -355,7 +355,7 @@ def low(n, d):
 
 @pytest.mark.jit
 def test_auto_takes_few_bits_of_wide_rows(route):
-    index = route("auto").fit(low(2000, 256))
+    index = route("auto").fit(low(2000, 192))
     assert index.quantizer_.n_bits == 4
     rows, four, eight = index.quantizer_trial_
     assert rows.quantizer is None and four.quantizer.n_bits == 4
