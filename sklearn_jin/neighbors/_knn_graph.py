@@ -37,7 +37,8 @@ class KNNGraphTransformer(NeighborsTransformer, Neighbors):
     recall : float, default=0.95
         Share of the true neighbours that the graph of the fitted rows is to hold.
         ``fit`` measures it on 128 rows, whose neighbours are found exactly, and takes
-        as many lists as it needs: from 0.95 to 0.99 about 1.3 times the time.
+        as many lists as it needs: from 0.95 to 0.99 about 1.3 times the time.  Some
+        rows can not tell that all are right, so for 1 all are compared with all.
     exact_threshold : int, default=10000
         Up to this number of rows all are compared with all, which is exact.
     metric : str, default="minkowski"
@@ -137,7 +138,7 @@ class KNNGraphTransformer(NeighborsTransformer, Neighbors):
         self.recall_, self.n_probes_, self._measured = 1.0, 0, None
         n, k = self.n_samples_fit_, max(1, self._own_neighbors())
         with progress(0):
-            if n <= max(k + 1, self.exact_threshold):
+            if n <= max(k + 1, self.exact_threshold) or self.recall == 1:
                 return Index(metric, points, None, FLAT)
             rng = check_random_state(self.random_state)
             n_threads = count_threads(self.n_jobs)

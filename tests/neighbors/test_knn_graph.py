@@ -128,6 +128,13 @@ def test_more_neighbours_are_looked_for_in_more_lists(X):
         assert found > 0.85
 
 
+def test_of_all_neighbours_none_is_lost():
+    X = indexes.rows(300, 20)
+    model = transformer(5, recall=1.0)
+    assert_array_equal(model.fit(X).kneighbors()[1], naive.nearest(X, X, 6)[:, 1:])
+    assert (model.recall_, model.n_probes_) == (1, 0)
+
+
 @pytest.mark.parametrize("n", [2, 3, 30])
 def test_the_fewest_rows_have_a_graph(n):
     X = indexes.rows(n)
@@ -139,8 +146,8 @@ def test_the_fewest_rows_have_a_graph(n):
 @pytest.mark.jit
 def test_a_recall_that_is_not_reached_is_told(X, monkeypatch):
     monkeypatch.setattr(knn, "searches", lambda *_: iter([Search(11, 33, 4)]))
-    model = transformer(recall=1.0)
-    with pytest.warns(UserWarning, match="recall=1.0 was not reached"):
+    model = transformer(recall=0.999)
+    with pytest.warns(UserWarning, match="recall=0.999 was not reached"):
         model.fit_transform(X)
     assert model.recall_ < 1
 
