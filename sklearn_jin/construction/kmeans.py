@@ -23,7 +23,7 @@ MANY = 8  # centres close to a row, from which on a product in float64 tells few
 ULP = 2.0**-24  # relative rounding error of one float32 operation,
 ULP64 = 2.0**-53  # and of one float64 operation
 SPREAD_ROWS = 16  # rows per centre that a start which is spread out chooses from
-SPREAD_CELLS = 2**27  # numbers that it may look at, in a few tenths of a second
+SPREAD_CELLS = 2**25  # numbers that it may look at, in a few hundredths of a second
 
 
 def kmeans(X, n_clusters, rng, n_iter=20, init=None, n_threads=1):
@@ -58,8 +58,8 @@ def _start(X, n_clusters, rng):
 
     They are spread out by k-means++ (Arthur & Vassilvitskii, 2007) on a sample,
     which lowers the inertia of sub-vectors of SIFT by 2 to 15 %.  For 1000
-    centres in 128 features it lowers it by 0.3 % and takes as long as 50 rounds:
-    so large a start is drawn at random.
+    centres in 128 features it lowers it by 0.3 % and takes as long as 50 rounds, and
+    316 lists in 80 features are no better for it: so large a start is drawn at random.
     """
     if SPREAD_ROWS * n_clusters**2 * X.shape[1] > SPREAD_CELLS:
         return X[rng.choice(len(X), n_clusters, replace=False)]
