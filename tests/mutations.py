@@ -258,6 +258,11 @@ MUTATIONS = {
         ("if self.recall_ < self.recall:", "if False:"),
     ],
     "construction/reduced.py": [
+        (
+            "max(FEWEST_RERANK, candidates_needed(ranks) / near.shape[1])",
+            "FEWEST_RERANK",
+        ),
+        ("places.argmax(axis=2) + 1 - own", "places.argmax(axis=2) + 1 + 5 * own"),
         ("add += gap * (2 * level * scale - gap)", "add += gap * gap"),
         ("adds.ravel()[some] + rest[ids[some]]", "adds.ravel()[some]"),
         (">= wish.held * np.trace(spread)", ">= 0 * np.trace(spread)"),

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from sklearn_jin.construction.reduced import Plan, reduce_rows
+from sklearn_jin.construction.codes import Sample
+from sklearn_jin.construction.reduced import Plan, learn_rerank, reduce_rows
 from sklearn_jin.search.answer import answer
 from sklearn_jin.search.index import Index, Search
 from sklearn_jin.search.trial import hold, recall
@@ -10,8 +11,7 @@ from sklearn_jin.search.trial import hold, recall
 TRIED = 128  # rows whose neighbours are found exactly, to tell the recall
 FEWEST = 4  # lists that are tried first,
 GROWTH = 1.2  # and how many times as many next
-RERANK = 3  # candidates a neighbour at first: 4 find no more of 15, 2 find 0.3 % less
-LEAST_ROOM = 16  # of them
+LEAST_ROOM = 16  # candidates
 
 
 def neighbor_graph(points, d, k, target, rng, n_threads):
@@ -27,7 +27,8 @@ def neighbor_graph(points, d, k, target, rng, n_threads):
     some = np.sort(rng.choice(n, min(n, TRIED), replace=False))
     trial = hold(points, points.X[some], k + 1, n_threads)
     index = Index(None, points, None, route)
-    for search in searches(len(route.squares), k + 1, n, n_threads):
+    room = max(LEAST_ROOM, int(learn_rerank(route, Sample(trial, 1)) * (k + 1)))
+    for search in searches(len(route.squares), k + 1, min(n, room), n, n_threads):
         scores, _ = answer(index, trial.queries, search)
         found = recall(trial, scores.astype(np.float32))
         if found >= target:
@@ -35,9 +36,12 @@ def neighbor_graph(points, d, k, target, rng, n_threads):
     return route, search._replace(k=k), found
 
 
-def searches(n_lists, k, n, n_threads=1):
-    """Searches of ``k`` neighbours among ``n`` rows, the quickest first."""
-    room, n_probes = min(n, max(RERANK * k, LEAST_ROOM)), min(FEWEST, n_lists)
+def searches(n_lists, k, room, n, n_threads=1):
+    """Searches of ``k`` neighbours among ``n`` rows, the quickest first.
+
+    They keep ``room`` candidates until all lists are probed.
+    """
+    n_probes = min(FEWEST, n_lists)
     while True:
         yield Search(k, room, n_probes, n_probes < n_lists, n_threads=n_threads)
         if n_probes < n_lists:

@@ -9,12 +9,21 @@ from sklearn_jin._jit import kernel
 from sklearn_jin._memory import aligned, aligned_empty, frozen, padded_width
 from sklearn_jin._simd.products import FOUR, PANEL, ROWS
 from sklearn_jin._threads import run
+from sklearn_jin.construction.codes import KNOWN, NEAR, candidates_needed
 from sklearn_jin.construction.kmeans import sample
 from sklearn_jin.construction.partition import lists_growth, partition_rows
 from sklearn_jin.metrics import squares
 from sklearn_jin.points.panels import panels_of
 from sklearn_jin.points.rows import RowsIP, RowsL2
-from sklearn_jin.search.reduced import MIDDLE, TOP, Basis, Reduced, reduce
+from sklearn_jin.search.probing import Probe
+from sklearn_jin.search.reduced import (
+    MIDDLE,
+    TOP,
+    Basis,
+    Reduced,
+    candidates,
+    reduce,
+)
 from sklearn_jin.search.scan import blas
 
 LEARNED = 4096  # rows that directions are learned from, or
@@ -27,6 +36,7 @@ MOST = 256  # and no more, or else all
 LISTED = 48  # rows that a centre is learned from, at most
 PART = 4096  # rows that are turned at a time
 LISTS_PER_TASK = 4
+FEWEST_RERANK = 2.5  # candidates a neighbour by default, and KNOWN / NEAR at most
 
 
 class Wish(NamedTuple):
@@ -112,6 +122,22 @@ def reduce_rows(points, d, plan, rng, n_threads):
         *map(frozen, (starts, aligned(blocks), adds, middles, scales, ids, growth)),
     )  # fmt: skip
     return lists, np.diff(division.starts)
+
+
+def learn_rerank(lists, sample):
+    """Candidates a neighbour by which nearly all of a sample's neighbours are found.
+
+    If all ``lists`` are scanned, and within limits: see
+    :func:`sklearn_jin.construction.codes.candidates_needed`.
+    """
+    (queries, _, ids), own, _ = sample
+    near, room = ids[:, own : own + NEAR], KNOWN + own
+    if not near.size:
+        return FEWEST_RERANK
+    found, _ = candidates(lists, queries, Probe(len(lists.squares), False, room))
+    places = near[:, :, None] == found[:, None]
+    ranks = np.where(places.any(axis=2), places.argmax(axis=2) + 1 - own, KNOWN)
+    return max(FEWEST_RERANK, candidates_needed(ranks) / near.shape[1])
 
 
 def _wish(plan, d):

@@ -17,9 +17,9 @@ def drawn(X, k, target, n_threads=1):
 
 
 def test_searches_take_more_lists_and_then_more_candidates():
-    tried = list(searches(20, 11, 500))
+    tried = list(searches(20, 11, 33, 500))
     n_probes, rooms = [s.effort for s in tried], [s.room for s in tried]
-    assert n_probes[0] == knn.FEWEST and rooms[0] == knn.RERANK * 11
+    assert n_probes[0] == knn.FEWEST and rooms[0] == 33
     all_lists = n_probes.index(20)
     assert (np.diff(n_probes[: all_lists + 1]) > 0).all()
     assert set(rooms[: all_lists + 1]) == {33}
@@ -31,7 +31,7 @@ def test_searches_take_more_lists_and_then_more_candidates():
 
 @pytest.mark.parametrize("n_lists, k, n", [(1, 1, 1), (1, 2, 2), (3, 9, 9)])
 def test_searches_of_few_rows_are_few(n_lists, k, n):
-    tried = list(searches(n_lists, k, n))
+    tried = list(searches(n_lists, k, n, n))
     assert [(s.effort, s.room) for s in tried] == [(n_lists, n)]
 
 
@@ -51,7 +51,8 @@ def test_the_fewest_lists_that_are_enough_are_taken(target, monkeypatch):
     X, k = indexes.rows(3000, 64), 10
     _, search, recall = drawn(X, k, target)
     assert target <= recall < 1 and search.k == k
-    tried = [s for s in searches(55, k + 1, 3000) if s.effort < search.effort]
+    some = searches(55, k + 1, search.room, 3000)
+    tried = [s for s in some if s.effort < search.effort]
     assert tried
     for fewer in tried:
         monkeypatch.setattr(knn, "searches", lambda *_, fewer=fewer: iter([fewer]))
@@ -59,7 +60,7 @@ def test_the_fewest_lists_that_are_enough_are_taken(target, monkeypatch):
 
 
 def test_candidates_are_added_where_all_lists_do_not_reach_the_recall(monkeypatch):
-    monkeypatch.setattr(knn, "RERANK", 1)
+    monkeypatch.setattr(knn, "learn_rerank", lambda *_: 1)
     monkeypatch.setattr(knn, "LEAST_ROOM", 1)
     X = indexes.rows(400, 20)
     _, search, recall = drawn(X, 5, 1.0)

@@ -6,8 +6,19 @@ from helpers import normal, record
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_jin._simd.products import FOUR, ROWS
-from sklearn_jin.construction.reduced import LEAST, Plan, Wish, principal, reduce_rows
-from sklearn_jin.search.reduced import MIDDLE, TOP, reduce
+from sklearn_jin.construction.codes import NEAR, hold_rows
+from sklearn_jin.construction.reduced import (
+    FEWEST_RERANK,
+    LEAST,
+    Plan,
+    Wish,
+    learn_rerank,
+    principal,
+    reduce_rows,
+)
+from sklearn_jin.metrics import METRICS
+from sklearn_jin.search.probing import Probe
+from sklearn_jin.search.reduced import MIDDLE, TOP, candidates, reduce
 
 
 def decaying(n, d, seed=0):
@@ -137,3 +148,31 @@ def test_equal_rows_lie_at_their_centre():
     some = lists.ids >= 0
     assert (decoded(lists)[0][some] == 0).all()
     assert np.isfinite(lists.adds.ravel()[some]).all()
+
+
+def learned(X, n_components, n_queries=64):
+    metric = METRICS["euclidean"]().fit(X)
+    lists, _ = reduced(X, n_lists=8, n_components=n_components)
+    sample = hold_rows(record(X), metric, np.random.RandomState(0), 1)
+    return learn_rerank(lists, sample), lists, sample
+
+
+def test_where_nothing_is_left_out_few_candidates_are_needed():
+    assert learned(decaying(600, 12), 12)[0] == FEWEST_RERANK
+
+
+def test_candidates_are_as_many_as_hold_nearly_all_neighbours():
+    X = np.random.default_rng(0).standard_normal((500, 20)).astype(np.float32)
+    rerank, lists, sample = learned(X, 12)
+    assert FEWEST_RERANK < rerank <= 16
+    near = sample.trial.ids[:, 1 : NEAR + 1]
+    shares = []
+    for room in (int(NEAR * rerank), int(NEAR * rerank / 3)):
+        probe = Probe(8, False, room + 1)
+        found, _ = candidates(lists, sample.trial.queries, probe)
+        shares.append((near[:, :, None] == found[:, None]).any(axis=2).mean())
+    assert shares[0] >= 0.995 > shares[1]
+
+
+def test_of_one_row_there_is_nothing_to_learn():
+    assert learned(np.ones((1, 4), np.float32), 4)[0] == FEWEST_RERANK
