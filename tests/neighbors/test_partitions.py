@@ -312,7 +312,7 @@ def test_auto_takes_no_codes_for_metrics_without_any(metric):
 
 
 def test_auto_takes_longer_codes_or_none_where_short_ones_miss_neighbours():
-    X = indexes.rows(2000, 320)
+    X = indexes.rows(2000, 960)
     index = listed(IVFNeighbors, X)
     assert index.quantizer_ is None or type(index.quantizer_) is RaBitQ
     index.set_params(n_probes=index.n_lists_)
