@@ -205,7 +205,7 @@ MUTATIONS = {
         ("entries = with_entry(route, own[:, None])", "entries = own[:, None]"),
         ("rank = max(k, min(LEAST_RANK, ef))", "rank = k"),
         ("subset(points, layers.members)", "subset(points, layers.members[::-1])"),
-        ("more[q, kept:] = entry_of(layers)", "more[q, kept:] = entries[q, 0]"),
+        ("more[q, kept] = entry_of(layers)", "more[q, kept] = entries[q, 0]"),
         ("comes_before(ranks[q], ranks[order[at - 1]])", "at < 0"),
     ],
     "search/lists.py": [

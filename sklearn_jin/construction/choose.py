@@ -28,7 +28,7 @@ from sklearn_jin.points import encode_queries, fastscan_codes, work
 from sklearn_jin.points.rows import RowsIP, RowsL2
 from sklearn_jin.search.beam import walk
 from sklearn_jin.search.index import copies_of
-from sklearn_jin.search.layers import enter, with_entry
+from sklearn_jin.search.layers import find_entries, with_entry
 
 RECALL = 0.95  # of NEAR neighbours, at which work is compared
 SAVED = 0.1  # share of the work of rows that codes have to save
@@ -112,7 +112,7 @@ def course_of_walks(graph, points, sample):
     known, firsts = known[:, own : own + NEAR], copies_of(graph).firsts
     known = firsts[known] if len(firsts) else known  # which alone are linked
     queries, rows = frozen(encode_queries(points, queries)), np.arange(len(queries))
-    entries = with_entry(graph, enter(graph, queries, rows)[1])
+    entries = with_entry(graph, find_entries(graph, queries, rows)[1])
     unmarked = np.empty(0, np.uint64)
     for effort in EFFORTS:
         beam = fixed(min(effort, len(points.X)))

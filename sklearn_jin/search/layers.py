@@ -145,21 +145,22 @@ def descend(layers, queries, rows, bridges, radius):
     hops, n_scores, n_kept, visited = 0, 0, 0, np.empty(0, np.uint64)
     for t in range(n_layers):
         k = entries.shape[1] if t == n_layers - 1 else 1
-        begin = np.empty((len(left), 1), np.int32)
+        begin, asked = np.empty((len(left), 1), np.int32), np.empty(len(left), np.int64)
         for i in range(len(left)):
-            begin[i, 0] = ranks[left[i], t]
+            begin[i, 0], asked[i] = ranks[left[i], t], rows[left[i]]
         scores = np.empty((len(left), k), np.float32)
         found = np.empty((len(left), k), np.int32)
         layer = layers.upper[layers.starts[t] : layers.starts[t + 1]]
         work = walk(
-            layer, layers.landmarks, queries, rows[left], begin,
+            layer, layers.landmarks, queries, asked, begin,
             Beam(k, np.int64(1), NO_END), visited, scores, found,
         )  # fmt: skip
         hops, n_scores, n_kept = hops + work[0], n_scores + work[1], n_kept + work[2]
         n_left = 0
         for i in range(len(left)):
             q, rank = left[i], max(found[i, 0], 0)  # -1 without a finite score
-            ranks[q, t + 1 :] = rank
+            for below in range(t + 1, n_layers + 1):
+                ranks[q, below] = rank
             for j in range(entries.shape[1]):
                 entries[q, j] = found[i, j] if j < k and found[i, j] >= 0 else rank
             if len(bridges) == 0 or not (bridges[rank] and scores[i, 0] <= radius):
@@ -195,12 +196,6 @@ def _compiled_entry_of(layers):
 
 
 @kernel
-def enter(layers, queries, rows):
-    """As :func:`find_entries`, compiled."""
-    return find_entries(layers, queries, rows)
-
-
-@kernel
 def with_entry(layers, entries):
     """``entries`` (n, m), and where rows have room the one that leads to every node.
 
@@ -210,8 +205,10 @@ def with_entry(layers, entries):
     kept = min(entries.shape[1], max(room, 1))
     more = np.empty((len(entries), kept + (1 if room > 0 else 0)), np.int32)
     for q in range(len(entries)):
-        more[q, :kept] = entries[q, :kept]
-        more[q, kept:] = entry_of(layers)
+        for j in range(kept):
+            more[q, j] = entries[q, j]
+        if room > 0:
+            more[q, kept] = entry_of(layers)
     return more
 
 
@@ -222,12 +219,16 @@ def walk_down(layers, points, queries, rows, beam, order, visited, scores, ids):
     Row ``i`` of them is that of query ``rows[order[i]]``, and ``order`` is filled too:
     queries that descend alike are walked one after another.
     """
-    ranks, entries, work = find_entries(layers, queries, rows)
+    ranks, found, work = find_entries(layers, queries, rows)
     sort_by_ranks(ranks, order)
-    begin = with_entry(layers, entries[order])
+    entries, asked = np.empty_like(found), np.empty(len(order), np.int64)
+    for i in range(len(order)):  # in NumPy's words it takes seconds to compile
+        asked[i] = rows[order[i]]
+        for j in range(found.shape[1]):
+            entries[i, j] = found[order[i], j]
     more = walk(
-        layers.neighbors, points, queries, rows[order], begin, beam, visited, scores,
-        ids,
+        layers.neighbors, points, queries, asked, with_entry(layers, entries), beam,
+        visited, scores, ids,
     )  # fmt: skip
     return work[0] + more[0], work[1] + more[1], work[2] + more[2]
 
@@ -280,7 +281,7 @@ def visit(layers, walks, rows, use):
         return use(order, scores, ids)
 
     def enter_chunk(lo, hi):
-        ranks, entries, work = enter(layers, walks.queries, rows[lo:hi])
+        ranks, entries, work = find_entries(layers, walks.queries, rows[lo:hi])
         counters.add(*work)
         found[lo] = ranks, entries
 

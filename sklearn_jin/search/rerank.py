@@ -13,8 +13,6 @@ from sklearn_jin.points import (
 )
 from sklearn_jin.search.keys import NO_KEY, key_of, split_keys
 
-AHEAD = 8  # candidates of the first query that are asked for before they are scored
-
 
 @loop
 def refine(points, queries, rows, ids, estimates, overestimate, best_scores, best_ids):
@@ -27,7 +25,7 @@ def refine(points, queries, rows, ids, estimates, overestimate, best_scores, bes
     k-th score is not looked at any more.  Returns how many were scored.
     """
     k, n_exact = best_ids.shape[1], 0
-    for j in range(min(AHEAD, ids.shape[1]) if len(ids) else 0):
+    for j in range(ids.shape[1] if len(ids) else 0):  # no query comes before the first
         if ids[0, j] >= 0:
             prefetch(points, ids[0, j])
     for q in range(len(ids)):
@@ -38,9 +36,6 @@ def refine(points, queries, rows, ids, estimates, overestimate, best_scores, bes
             # Of the next query, which is soon enough: 250 ns a row else, now 60.
             if q + 1 < len(ids) and ids[q + 1, j] >= 0:
                 prefetch(points, ids[q + 1, j])
-            ahead = j + AHEAD  # of the first query, which no other came before
-            if q == 0 and ahead < ids.shape[1] and ids[0, ahead] >= 0:
-                prefetch(points, ids[0, ahead])
             last = max(best_scores[row, k - 1], 0.0)  # infinity ends nothing
             if filled == k and estimates[q, j] > overestimate * last:
                 break
