@@ -249,7 +249,7 @@ MUTATIONS = {
     ],
     "construction/lists.py": [
         ("frozen(queries[part])", "queries"),
-        ("N_PROBES = 16", "N_PROBES = 2"),
+        ("N_PROBES = 24", "N_PROBES = 2"),
         ("Search(k, min(k, n), n_probes", "Search(k, min(k // 2, n), n_probes"),
     ],
     "neighbors/_knn_graph.py": [
