@@ -5,10 +5,10 @@ from numbers import Integral
 import numpy as np
 
 from sklearn_jin.metrics import METRICS, effective_metric
+from sklearn_jin.neighbors._codes import tried
 from sklearn_jin.neighbors._flat import FlatNeighbors
 from sklearn_jin.neighbors._hnsw import HNSWNeighbors
 from sklearn_jin.neighbors._ivf import IVFNeighbors
-from sklearn_jin.quantizers._scalar import ScalarQuantizer
 
 
 def warmup(metric="minkowski", quantizer=None):
@@ -44,9 +44,11 @@ def warmup(metric="minkowski", quantizer=None):
 
 def _made_ready(metric, quantizer):
     """Quantizers whose codes an index may search for ``quantizer``."""
+    from sklearn_jin.construction.codes import WIDE
+
     space = METRICS[effective_metric(metric, 2)].space
     if quantizer == "auto" and space in ("l2", "ip"):
-        return ScalarQuantizer(4), ScalarQuantizer(8)
+        return tried(WIDE, 0)
     return () if quantizer is None else (quantizer,)
 
 

@@ -245,12 +245,12 @@ MUTATIONS = {
         ("if found >= target:", "if found >= target - 1:"),
         ("elif room < n:", "elif False:"),
         ("n_probes < n_lists, n_threads", "False, n_threads"),
-        ("points.X[some], k + 1, n_threads", "points.X[some], 1, n_threads"),
+        ("frozen(points.X[some]), k + 1", "frozen(points.X[some]), 1"),
     ],
     "construction/lists.py": [
         ("frozen(queries[part])", "queries"),
         ("N_PROBES = 24", "N_PROBES = 2"),
-        ("Search(k, min(k, n), n_probes", "Search(k, min(k // 2, n), n_probes"),
+        ("Search(k, min(k, n), N_PROBES", "Search(k, min(k // 2, n), N_PROBES"),
     ],
     "neighbors/_knn_graph.py": [
         ("times = max(1.0, k / (measured.k + 1))", "times = 1.0"),

@@ -132,7 +132,7 @@ def _encode_some(points, metric, quantizer, sample):
     quantizer.fit(points.X[:, : metric.width_])
     ids, places = np.unique(sample.trial.ids, return_inverse=True)
     rows = np.ascontiguousarray(points.X[ids, : metric.width_])
-    codes = quantizer.points(quantizer.transform(rows), metric.space)
+    codes = quantizer.points(quantizer.encode_rows(rows), metric.space)
     places = places.reshape(sample.trial.ids.shape)
     return Case(quantizer, codes, exactness(codes, places, metric, sample))
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from sklearn_jin._memory import frozen
 from sklearn_jin.construction.codes import Sample
-from sklearn_jin.construction.reduced import Plan, learn_rerank, reduce_rows
+from sklearn_jin.construction.reduced import learn_rerank, lists_of
 from sklearn_jin.search.answer import answer
 from sklearn_jin.search.index import Index, Search
 from sklearn_jin.search.trial import hold, recall
@@ -22,10 +23,9 @@ def neighbor_graph(points, d, k, target, rng, n_threads):
     all lists do not, it scores more candidates exactly, and at last all of them.
     """
     n = len(points.X)
-    plan = Plan(max(1, round(n**0.5)), "auto")
-    route, _ = reduce_rows(points, d, plan, rng, n_threads)
+    route = lists_of(points, d, rng, n_threads)
     some = np.sort(rng.choice(n, min(n, TRIED), replace=False))
-    trial = hold(points, points.X[some], k + 1, n_threads)
+    trial = hold(points, frozen(points.X[some]), k + 1, n_threads)
     index = Index(None, points, None, route)
     room = max(LEAST_ROOM, int(learn_rerank(route, Sample(trial, 1)) * (k + 1)))
     for search in searches(len(route.squares), k + 1, min(n, room), n, n_threads):

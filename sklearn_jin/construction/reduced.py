@@ -124,6 +124,12 @@ def reduce_rows(points, d, plan, rng, n_threads):
     return lists, np.diff(division.starts)
 
 
+def lists_of(points, d, rng, n_threads):
+    """The record :class:`Reduced` of ``points``, in as many lists as their root."""
+    plan = Plan(max(1, round(len(points.X) ** 0.5)), "auto")
+    return reduce_rows(points, d, plan, rng, n_threads)[0]
+
+
 def learn_rerank(lists, sample):
     """Candidates a neighbour by which nearly all of a sample's neighbours are found.
 

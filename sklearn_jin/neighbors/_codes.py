@@ -36,8 +36,8 @@ def keep_learned(index, metric, points, encoded):
     return kept, learned._replace(least=encoded.least)
 
 
-def tried(metric, random_state):
-    """Quantizers that "auto" tries, besides none.
+def tried(n_features, random_state):
+    """Quantizers that "auto" tries on rows of so many features, besides none.
 
     At equal recall no other was the quickest on a graph.  Codes of planes of all
     features take 1.1 to 2.7 times as long: in microseconds a query, by 4 bits, 8 bits,
@@ -47,7 +47,7 @@ def tried(metric, random_state):
     from sklearn_jin.construction.codes import WIDE
 
     some = [ScalarQuantizer(4), ScalarQuantizer(8)]
-    if metric.width_ >= WIDE:
+    if n_features >= WIDE:
         some.append(PCAQuantizer(random_state=random_state))
     return some
 
@@ -73,7 +73,7 @@ def encode(index, metric, points, graph=None):
         else:
             course = choose.course_of_walks(graph, points, sample)
         must = store_of(index) is None
-        some = tried(metric, index.random_state)
+        some = tried(metric.width_, index.random_state)
         encoded, index.quantizer_trial_ = choose.choose_codes(
             points, metric, some, sample, course, must, some[1] if two_levels else None
         )

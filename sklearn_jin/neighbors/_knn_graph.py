@@ -20,9 +20,9 @@ class KNNGraphTransformer(NeighborsTransformer, Neighbors):
     """Turn rows into the sparse graph of their nearest neighbours, found to a recall.
 
     For those who want the graph of their data: spectral methods, manifold learning,
-    clustering.  The rows are divided into lists as :class:`IVFPCANeighbors` does, and
-    ``fit`` finds out in how many of them neighbours are to be looked for.  All rows of
-    a list are looked up at once, by products of bytes.  Other rows, in
+    clustering.  The rows are divided into lists [1]_ as :class:`IVFPCANeighbors` does,
+    and ``fit`` finds out in how many of them neighbours are to be looked for.  All rows
+    of a list are looked up at once, by products of bytes.  Other rows, in
     :meth:`transform` and :meth:`kneighbors`, are looked up in as many lists; their
     recall is about the same where they are drawn as the fitted rows are.
 

@@ -117,7 +117,7 @@ class Quantizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def encode_residuals(self, X, rows):
         """Codes of residuals ``X`` of ``rows``, see :meth:`fit_residuals`."""
-        return self._encode(X)
+        return self.encode_rows(X)
 
     def _validated(self, X, reset=True):
         """``X`` as float32 rows."""
@@ -169,7 +169,7 @@ class Quantizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         raise NotImplementedError
 
     def _encode(self, X):
-        """Codes (n, n_bytes_), uint8, of float32 rows."""
+        """Codes (n, n_bytes_), uint8, of float32 rows, ``MOST`` numbers at a time."""
         raise NotImplementedError
 
     def _decode(self, codes):

@@ -102,12 +102,11 @@ class BinaryQuantizer(PlanesQuantizer):
         factors = np.empty((len(X), 2), np.float32)
         weights = self.deviations_.astype(np.float64)
         squares = np.square(weights).sum()
-        for part in blocks(X):
-            sizes = np.abs(X[part].astype(np.float64) - self.center_)
-            factors[part, 0] = np.square(sizes).sum(axis=1)
-            # Least squares on plus or minus the weights; 0 if all of them are 0.
-            sizes *= weights
-            factors[part, 1] = -2 * sizes.sum(axis=1) / (squares if squares > 0 else 1)
+        sizes = np.abs(X.astype(np.float64) - self.center_)
+        factors[:, 0] = np.square(sizes).sum(axis=1)
+        # Least squares on plus or minus the weights; 0 if all of them are 0.
+        sizes *= weights
+        factors[:, 1] = -2 * sizes.sum(axis=1) / (squares if squares > 0 else 1)
         return self._join(above, factors)
 
     def _decode(self, codes):

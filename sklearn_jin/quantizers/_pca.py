@@ -9,7 +9,6 @@ from sklearn.utils import check_random_state
 from sklearn_jin._compat import Integers, Options, StrOptions
 from sklearn_jin._memory import LINE
 from sklearn_jin.metrics import squares
-from sklearn_jin.quantizers._base import blocks
 from sklearn_jin.quantizers._planes import FLOAT, PlanesQuantizer, center_of
 from sklearn_jin.quantizers._scalar import best_ends
 
@@ -169,17 +168,16 @@ class PCAQuantizer(PlanesQuantizer):
     def _encode(self, X):
         from sklearn_jin.points.rotation import multiply
 
-        levels = np.empty((len(X), self.n_components_), np.uint8)
-        add = np.empty((len(X), 1), np.float32)
-        for part in blocks(X):
-            near = X[part] - self.center_
-            rows = multiply(near, self.directions_).astype(np.float64)
-            places = np.rint((rows - self.low_) / self.step_)
-            with np.errstate(invalid="ignore"):  # of NaN, which nobody checked
-                levels[part] = np.clip(places, 0, 2**self.n_bits - 1)
-            rows *= rows - self._values(levels[part])
-            add[part, 0] = squares(near) - 2 * rows.sum(axis=1)
-        return self._join(levels, add)
+        near = X - self.center_
+        rows = multiply(near, self.directions_).astype(np.float64)
+        places = np.clip(
+            np.rint((rows - self.low_) / self.step_), 0, 2**self.n_bits - 1
+        )
+        with np.errstate(invalid="ignore"):  # of NaN, which nobody checked
+            levels = places.astype(np.uint8)
+        rows *= rows - self._values(levels)
+        add = squares(near) - 2 * rows.sum(axis=1)
+        return self._join(levels, add[:, None].astype(np.float32))
 
     def _values(self, levels):
         """What levels stand for, float64."""

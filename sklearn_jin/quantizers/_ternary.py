@@ -67,15 +67,13 @@ class TernaryQuantizer(PlanesQuantizer):
         return [(len(self.center_), 2)]
 
     def _encode(self, X):
-        numbers = np.empty(X.shape, np.uint8)
+        rows = X.astype(np.float64) - self.center_
+        kept, times = thresholded(np.abs(rows), self.scale_.astype(np.float64))
         factors = np.empty((len(X), 2), np.float32)
-        for part in blocks(X):
-            rows = X[part].astype(np.float64) - self.center_
-            kept, times = thresholded(np.abs(rows), self.scale_.astype(np.float64))
-            numbers[part] = 1 + np.where(kept, np.sign(rows), 0)
-            factors[part, 0] = np.square(rows).sum(axis=1)
-            factors[part, 1] = -2 * times
-        return self._join(numbers, factors)
+        factors[:, 0] = np.square(rows).sum(axis=1)
+        factors[:, 1] = -2 * times
+        numbers = 1 + np.where(kept, np.sign(rows), 0)
+        return self._join(numbers.astype(np.uint8), factors)
 
     def _decode(self, codes):
         numbers, factors = self._split(codes)

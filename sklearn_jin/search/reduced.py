@@ -82,7 +82,7 @@ def propose_reduced(route, index, queries, search, use):
     n = len(queries)
     room = min(search.room, count(index.points))
     probe = Probe(search.effort, adapts(route.growth, search), room)
-    order = route.ids[route.ids >= 0] if search.own else np.arange(n)
+    order = rows_by_list(route) if search.own else np.arange(n)
 
     def task(lo, hi):
         part = order[lo:hi]
@@ -90,6 +90,11 @@ def propose_reduced(route, index, queries, search, use):
         use(part, estimates, ids)
 
     run(task, n, queries_per_task(n, search.n_threads), search.n_threads)
+
+
+def rows_by_list(route):
+    """All rows, int32, those of a list side by side."""
+    return route.ids[route.ids >= 0]
 
 
 @codes_of.register(Reduced)
