@@ -37,3 +37,11 @@ def share_found(found, wanted):
         len({*row.tolist()} & {*right.tolist()}) for row, right in zip(found, wanted)
     ]
     return sum(hits) / np.size(wanted)
+
+
+def decaying(n, d, seed=0):
+    """Rows whose features differ less and less, turned at random."""
+    rng = np.random.default_rng(seed)
+    turn, _ = np.linalg.qr(rng.standard_normal((d, d)))
+    rows = rng.standard_normal((n, d)) / np.arange(1, d + 1) + 3
+    return (rows @ turn).astype(np.float32)

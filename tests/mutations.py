@@ -259,16 +259,25 @@ MUTATIONS = {
     ],
     "construction/reduced.py": [
         (
-            "max(FEWEST_RERANK, candidates_needed(ranks) / near.shape[1])",
+            "min(max(FEWEST_RERANK, wanted), KNOWN / NEAR)",
             "FEWEST_RERANK",
         ),
         ("places.argmax(axis=2) + 1 - own", "places.argmax(axis=2) + 1 + 5 * own"),
         ("add += gap * (2 * level * scale - gap)", "add += gap * gap"),
         ("adds.ravel()[some] + rest[ids[some]]", "adds.ravel()[some]"),
+    ],
+    "construction/components.py": [
         (">= wish.held * np.trace(spread)", ">= 0 * np.trace(spread)"),
         ("enough if wish.n_train is None else wish.n_train", "enough"),
         ("U if len(sizes) == len(wish.sizes) else np.eye", "U if True else np.eye"),
-        ("if is_ip or n_components == d:", "if n_components == d:"),
+        ("held, rest = held + more, rest - more", "held, rest = held + more, rest"),
+        ("needed.argmin(axis=1)", "needed.argmax(axis=1)"),
+        ("(len(others) / max(1, len(some)))", "1"),
+        ("ids[:, own : own + NEAR]", "ids[:, :NEAR]"),
+        ('bases if tries.space == "l2" else 0 * bases', "bases"),
+        ("options.append((shape[1], NEAR, 0.0))", "pass"),
+        ("if needed > KNOWN:", "if False:"),
+        ("PRODUCT_NS * (d + n_lists) * size", "PRODUCT_NS * d"),
     ],
     "_simd/products.py": [
         (

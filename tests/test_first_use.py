@@ -116,7 +116,7 @@ def test_after_a_warmup_nothing_is_left_to_compile(metric):
 @pytest.mark.jit
 @pytest.mark.parametrize(
     "metric, width",  # of codes of 8 bits, and perhaps of 4
-    [("minkowski", 9), ("minkowski", 70), ("inner_product", 70)],
+    [("minkowski", 70), ("inner_product", 9)],
 )
 def test_a_warmup_may_include_codes(metric, width):
     assert left_to_compile(metric, "'auto'", width) == "[]"
@@ -124,10 +124,8 @@ def test_a_warmup_may_include_codes(metric, width):
 
 @pytest.mark.jit
 def test_a_warmup_takes_any_quantizer():
-    codes = "sklearn_jin.ProductQuantizer(70, 4, random_state=0)"
-    assert left_to_compile("cosine", codes, width=80) == "[]"
     codes = "sklearn_jin.PCAQuantizer()"  # with finer codes of wide rows
-    assert left_to_compile("minkowski", codes, width=300) == "[]"
+    assert left_to_compile("cosine", codes, width=300) == "[]"
 
 
 @pytest.mark.parametrize("metric", ["minkowski", "cosine", "manhattan"])

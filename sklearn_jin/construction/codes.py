@@ -7,6 +7,7 @@ import numpy as np
 from sklearn_jin._memory import aligned_empty, frozen, padded_width
 from sklearn_jin.points import encode_queries, rows_of
 from sklearn_jin.points.half import half
+from sklearn_jin.points.rows import RowsIP
 from sklearn_jin.search.rerank import estimate
 from sklearn_jin.search.trial import Trial, hold, overestimate, ranks
 
@@ -47,13 +48,13 @@ class Encoded(NamedTuple):
 NOT_ENCODED = Encoded(None, None)
 
 
-def hold_rows(points, metric, rng, n_threads):
-    """The sample of some rows as queries; for inner products of directions as well.
+def hold_rows(points, d, rng, n_threads):
+    """The sample of some rows of ``d`` features, which ``rng`` draws, as queries.
 
-    For queries may then be unlike all rows.  ``rng`` draws them.
+    For inner products of directions as well, since queries may be unlike all rows.
     """
-    X, d = points.X, metric.width_
-    n, own = min(len(X), TRIED), int(metric.space != "ip")
+    X = points.X
+    n, own = min(len(X), TRIED), int(not isinstance(points, RowsIP))
     queries = X[np.sort(rng.choice(len(X), n, replace=False))]
     if not own:
         directions = rng.standard_normal((n // 2, d))

@@ -3,7 +3,6 @@
 import numpy as np
 
 from sklearn_jin._memory import frozen
-from sklearn_jin.construction.codes import Sample
 from sklearn_jin.construction.reduced import learn_rerank, lists_of
 from sklearn_jin.search.answer import answer
 from sklearn_jin.search.index import Index, Search
@@ -23,11 +22,11 @@ def neighbor_graph(points, d, k, target, rng, n_threads):
     all lists do not, it scores more candidates exactly, and at last all of them.
     """
     n = len(points.X)
-    route = lists_of(points, d, rng, n_threads)
+    route, sample = lists_of(points, d, rng, n_threads)
     some = np.sort(rng.choice(n, min(n, TRIED), replace=False))
     trial = hold(points, frozen(points.X[some]), k + 1, n_threads)
     index = Index(None, points, None, route)
-    room = max(LEAST_ROOM, int(learn_rerank(route, Sample(trial, 1)) * (k + 1)))
+    room = max(LEAST_ROOM, int(learn_rerank(route, sample) * (k + 1)))
     for search in searches(len(route.squares), k + 1, min(n, room), n, n_threads):
         scores, _ = answer(index, trial.queries, search)
         found = recall(trial, scores.astype(np.float32))

@@ -38,7 +38,7 @@ def look_up(points, k, rng, n_threads):
     A row itself is among them.
     """
     n, d = points.X.shape
-    route = lists_of(points, d, rng, n_threads)
+    route, _ = lists_of(points, d, rng, n_threads)
     search = Search(k, min(k, n), N_PROBES, True, n_threads=n_threads)
     return Near(Index(None, points, None, route), search)
 

@@ -3,14 +3,13 @@
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils.extmath import randomized_svd
 
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import aligned, aligned_empty, frozen, padded_width
 from sklearn_jin._simd.products import FOUR, PANEL, ROWS
 from sklearn_jin._threads import run
-from sklearn_jin.construction.codes import KNOWN, NEAR, candidates_needed
-from sklearn_jin.construction.kmeans import sample
+from sklearn_jin.construction.codes import KNOWN, NEAR, candidates_needed, hold_rows
+from sklearn_jin.construction.components import MARGIN, reduction
 from sklearn_jin.construction.partition import lists_growth, partition_rows
 from sklearn_jin.metrics import squares
 from sklearn_jin.points.panels import panels_of
@@ -24,62 +23,11 @@ from sklearn_jin.search.reduced import (
     candidates,
     reduce,
 )
-from sklearn_jin.search.scan import blas
 
-LEARNED = 4096  # rows that directions are learned from, or
-PER_FEATURE = 4  # as many times the features
-ROUNDS = 3  # of subspace iteration
-HELD = 0.95  # share of the variance that directions are to hold by default,
-LEAST = 64  # which are no fewer,
-STEP = 16  # a multiple of this,
-MOST = 256  # and no more, or else all
 LISTED = 48  # rows that a centre is learned from, at most
 PART = 4096  # rows that are turned at a time
 LISTS_PER_TASK = 4
 FEWEST_RERANK = 2.5  # candidates a neighbour by default, and KNOWN / NEAR at most
-
-
-class Wish(NamedTuple):
-    """How many directions are taken."""
-
-    sizes: tuple  # the numbers to choose from, ascending
-    held: float = 0.0  # share of the variance that the chosen ones are to hold
-    n_train: int | None = None  # rows to learn from at most; None for enough
-
-
-def principal(X, wish, rng, from_origin=False):
-    """Mean (d,) of some rows of ``X``, and directions (d, n) of the rest.
-
-    The mean is 0 where rows differ ``from_origin``, as inner products see them.
-    There are as many directions as the least of the sizes that holds what is wished;
-    if none does, as many as the last.
-
-    The directions span the first principal components, turned at random so that all
-    of them differ as much, which is what numbers of one scale hold best.
-    """
-    d = X.shape[1]
-    enough = max(LEARNED, PER_FEATURE * d)
-    some = sample(X, enough if wish.n_train is None else wish.n_train, rng)
-    some = some[np.isfinite(some).all(axis=1)]  # where nobody checked
-    some = some if len(some) else np.zeros((1, d), np.float32)
-    mean = np.zeros(d, np.float32) if from_origin else some.mean(axis=0)
-    U = _components(some - mean, wish, rng)
-    turn, _ = np.linalg.qr(rng.standard_normal((U.shape[1], U.shape[1])))
-    return mean, (U @ turn).astype(np.float32)
-
-
-def _components(gaps, wish, rng):
-    """The first principal components (d, n), as many as wished; any basis for all."""
-    d = gaps.shape[1]
-    sizes = [size for size in wish.sizes if size < d]
-    if not sizes:
-        return np.eye(d, dtype=np.float32)
-    spread = gaps.T @ gaps
-    U, values, _ = randomized_svd(spread, sizes[-1], n_iter=ROUNDS, random_state=rng)
-    held = np.cumsum(values)[np.array(sizes) - 1] >= wish.held * np.trace(spread)
-    if held.any():
-        return U[:, : sizes[int(held.argmax())]]
-    return U if len(sizes) == len(wish.sizes) else np.eye(d, dtype=np.float32)
 
 
 class Plan(NamedTuple):
@@ -90,22 +38,21 @@ class Plan(NamedTuple):
     n_train: int | None = None  # rows that centres are learned from; None for as many
 
 
-def reduce_rows(points, d, plan, rng, n_threads):
+def reduce_rows(points, d, plan, sample, rng):
     """The record :class:`Reduced` of ``points``, rows of ``d`` features; list sizes.
 
-    Nothing depends on the number of threads.
+    The ``sample`` tells how much of the rows must be kept.  Nothing depends on the
+    number of threads.
     """
-    X, is_ip = points.X[:, :d], isinstance(points, RowsIP)
-    with blas().limit(limits=1, user_api="blas"):  # the threads are ours
-        mean, directions = principal(X, _wish(plan, d), rng, is_ip)
+    X, is_ip, n_threads = points.X[:, :d], isinstance(points, RowsIP), sample.n_threads
+    mean, directions, share = reduction(X, plan, sample, rng, is_ip)
     n_components = directions.shape[1]
     start = np.zeros(-(-n_components // PANEL) * PANEL, np.float32)
     start[:n_components] = mean @ directions
     basis = Basis(panels_of(directions), frozen(start))
     Z, rest = _turned(basis, X, mean, n_threads)
     Z = Z[:, :n_components]
-    if is_ip or n_components == d:
-        rest[:] = 0
+    rest *= np.float32(share)
     n_train = LISTED * plan.n_lists if plan.n_train is None else plan.n_train
     division = partition_rows(Z, plan.n_lists, rng, n_threads, n_train)
     centers, c2 = division.centers, squares(division.centers).astype(np.float32)
@@ -125,9 +72,13 @@ def reduce_rows(points, d, plan, rng, n_threads):
 
 
 def lists_of(points, d, rng, n_threads):
-    """The record :class:`Reduced` of ``points``, in as many lists as their root."""
+    """The record :class:`Reduced` of ``points``, in as many lists as their root.
+
+    And the sample of rows by which it was made.
+    """
+    sample = hold_rows(points, d, rng, n_threads)
     plan = Plan(max(1, round(len(points.X) ** 0.5)), "auto")
-    return reduce_rows(points, d, plan, rng, n_threads)[0]
+    return reduce_rows(points, d, plan, sample, rng)[0], sample
 
 
 def learn_rerank(lists, sample):
@@ -143,13 +94,8 @@ def learn_rerank(lists, sample):
     found, _ = candidates(lists, queries, Probe(len(lists.squares), False, room))
     places = near[:, :, None] == found[:, None]
     ranks = np.where(places.any(axis=2), places.argmax(axis=2) + 1 - own, KNOWN)
-    return max(FEWEST_RERANK, candidates_needed(ranks) / near.shape[1])
-
-
-def _wish(plan, d):
-    if plan.n_components != "auto":
-        return Wish((plan.n_components,))
-    return Wish((*range(LEAST, MOST + 1, STEP), d), HELD)
+    wanted = MARGIN * candidates_needed(ranks) / near.shape[1]
+    return min(max(FEWEST_RERANK, wanted), KNOWN / NEAR)
 
 
 def _rows(Z):

@@ -66,7 +66,9 @@ def encode(index, metric, points, graph=None):
     two_levels = store_of(index) not in (None, "int8") and not is_scanned(index)
     if quantizer is not None:
         rng = check_random_state(index.random_state)
-        sample = codes.hold_rows(points, metric, rng, count_threads(index.n_jobs))
+        sample = codes.hold_rows(
+            points, metric.width_, rng, count_threads(index.n_jobs)
+        )
     if quantizer == "auto":
         if graph is None:
             course = choose.course_of_scan(points)

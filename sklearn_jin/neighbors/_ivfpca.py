@@ -43,9 +43,9 @@ class IVFPCANeighbors(PartitionNeighbors):
     n_components : int or "auto", default="auto"
         Number of principal components that rows are reduced to.  Each takes a byte of
         memory a row, and time of the scan in proportion; with too few the estimates are
-        so rough that neighbours are lost among the candidates.  ``"auto"`` takes as
-        many as hold 95 % of the variance of some rows, and 64 at least; with as many as
-        there are features nothing is left out.
+        so rough that neighbours are lost among the candidates, or many candidates must
+        be scored.  ``"auto"`` takes as many as make a query the least work, as a trial
+        on some rows tells; with as many as there are features nothing is left out.
     n_probes : int or None, default=None
         Number of lists that a query scans.  Recall and query time grow with it.  None
         takes twice the root of ``n_lists``, and 28 at least.  It is read when a
@@ -179,10 +179,10 @@ class IVFPCANeighbors(PartitionNeighbors):
         rng, n_threads = check_random_state(self.random_state), self._threads()
         n_train = None if self.max_train == "auto" else self.max_train
         plan = reduced.Plan(self.n_lists_, self.n_components, n_train)
-        lists, sizes = reduced.reduce_rows(points, metric.width_, plan, rng, n_threads)
+        sample = codes.hold_rows(points, metric.width_, rng, n_threads)
+        lists, sizes = reduced.reduce_rows(points, metric.width_, plan, sample, rng)
         self.n_components_ = lists.centers.shape[1]
         step()
-        sample = codes.hold_rows(points, metric, rng, n_threads)
         if metric.width_ < codes.WIDE or store_of(self) == "int8":
             quantizer.fit(points.X[:, : metric.width_])
             encoded = codes.Encoded(quantizer, None)

@@ -124,14 +124,15 @@ class PCAQuantizer(PlanesQuantizer):
     }
 
     def _learn(self, X):
-        from sklearn_jin.construction.reduced import principal
+        from sklearn_jin.construction.components import principal, turned
         from sklearn_jin.points.rotation import multiply
         from sklearn_jin.search.scan import blas
 
         rng = check_random_state(self.random_state)
         self.center_ = center_of(X)
         with blas().limit(limits=1, user_api="blas"):  # the same for any threads
-            _, self.directions_ = principal(X, self._wish(), rng)
+            _, directions = principal(X, self._wish(), rng)
+            self.directions_ = turned(directions, rng)
         self.n_components_ = self.directions_.shape[1]
         self.n_bytes_ = self._n_planes_bytes + FLOAT
         near = X[:: -(-len(X) // SAMPLE)] - self.center_
@@ -153,7 +154,7 @@ class PCAQuantizer(PlanesQuantizer):
         return float(low), max(float(high - low) / (2**self.n_bits - 1), LEAST_STEP)
 
     def _wish(self):
-        from sklearn_jin.construction.reduced import Wish
+        from sklearn_jin.construction.components import Wish
 
         n_train = None if self.max_train == "auto" else self.max_train
         if self.n_components != "auto":

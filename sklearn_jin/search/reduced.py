@@ -4,7 +4,7 @@ Rows are turned to the directions in which they differ most, and divided into ce
 there.  A list holds the residuals ``r = x - c`` of its rows from the centre, 8 bits a
 direction; and of every row one number, so that for a query ``z``, also reduced,
 
-    |z - x|^2 + |rest of x|^2 = |z - c|^2 - 2 <z - c, r> + (|r|^2 + |rest of x|^2)
+    |z - x|^2 + add = |z - c|^2 - 2 <z - c, r> + (|r|^2 + add)
 
 takes one product of bytes, of ``r`` and of ``z - c`` in 8 bits.  For inner products it
 is ``2 - 2 <z, c> - 2 <z, r>``, with ``z`` in 8 bits.  All queries of a batch that probe

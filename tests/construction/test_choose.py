@@ -40,7 +40,7 @@ def prepared(X, name="euclidean"):
 def chosen(X, name="euclidean", scores=500.0, must=False, seed=0):
     """Bits of the codes that are chosen for walks of so many scores; what was tried."""
     metric, points = prepared(X, name)
-    sample = hold_rows(points, metric, np.random.RandomState(seed), 1)
+    sample = hold_rows(points, metric.width_, np.random.RandomState(seed), 1)
     quantizers = [ScalarQuantizer(bits) for bits in BITS]
     course = Course(scores, 60.0, walk_ns)
     found = choose_codes(points, metric, quantizers, sample, course, must)
@@ -56,10 +56,12 @@ def low(n, d, scale=1.0):
 # What is chosen.
 
 
+@pytest.mark.jit
 def test_4_bits_win_where_rows_are_wide_and_neighbours_apart():
     assert chosen(low(400, 256))[0] == 4
 
 
+@pytest.mark.jit
 def test_8_bits_win_where_4_lose_neighbours():
     # Pairs of clusters far apart, by which a grid of 16 levels is too coarse.
     X = 10 * normal(8, 256).repeat(50, axis=0) + low(400, 256) / 16
@@ -69,6 +71,7 @@ def test_8_bits_win_where_4_lose_neighbours():
     assert tried[1].scores > tried[2].scores >= tried[0].scores == 500
 
 
+@pytest.mark.jit
 def test_codes_are_refused_where_none_tells_neighbours_apart():
     X = 1e3 * normal(2, 64).repeat(250, axis=0) + 1e-2 * normal(500, 64, seed=1)
     bits, (encoded, tried) = chosen(X)
@@ -80,6 +83,7 @@ def test_codes_are_refused_where_they_save_little():
     assert chosen(low(400, 8))[0] is None  # whose float32 rows are a line as well
 
 
+@pytest.mark.jit
 def test_codes_that_must_be_are_those_that_keep_neighbours():
     X = 10 * normal(8, 64).repeat(50, axis=0) + low(400, 64) / 16
     assert chosen(low(400, 64))[0] == 4 or chosen(low(400, 64), must=True)[0] == 8
@@ -219,7 +223,7 @@ def line(n, copies=NO_COPIES):
 
 def test_walks_are_counted_where_they_find_the_neighbours():
     metric, points, graph = line(60)
-    sample = hold_rows(points, metric, np.random.RandomState(0), 1)
+    sample = hold_rows(points, metric.width_, np.random.RandomState(0), 1)
     course = course_of_walks(graph, points, sample)
     # Along a line a walk from one end goes to the query, a score a node, and beyond.
     far = sample.trial.queries[:, 0].argsort().argsort()
@@ -231,7 +235,7 @@ def test_walks_are_counted_where_they_find_the_neighbours():
 def test_copies_are_found_by_the_row_that_is_linked():
     metric, points, graph = line(60)
     firsts = np.arange(60, dtype=np.int32)
-    sample = hold_rows(points, metric, np.random.RandomState(0), 1)
+    sample = hold_rows(points, metric.width_, np.random.RandomState(0), 1)
     plain = course_of_walks(graph, points, sample)
     copies = Copies(firsts, np.full(60, -1, np.int32))
     assert course_of_walks(graph._replace(copies=copies), points, sample) == plain
@@ -248,7 +252,7 @@ def test_harder_rows_take_more_scores():
         rng = np.random.RandomState(0)
         how = plan(3000, 8, 50, 1.0)
         graph, _ = grow(points, draw_order(points, how, rng), how, rng, 2)
-        sample = hold_rows(points, metric, rng, 2)
+        sample = hold_rows(points, metric.width_, rng, 2)
         counts.append(course_of_walks(graph, points, sample).scores)
     assert_allclose(counts[0], counts[0])
     assert 2 * counts[0] < counts[1] < 3000

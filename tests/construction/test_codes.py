@@ -39,7 +39,7 @@ def prepared(X, name="euclidean"):
 
 
 def sample_of(points, metric, seed=0):
-    return hold_rows(points, metric, np.random.RandomState(seed), 1)
+    return hold_rows(points, metric.width_, np.random.RandomState(seed), 1)
 
 
 def encoded(X, quantizer, name="euclidean"):

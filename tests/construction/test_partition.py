@@ -116,6 +116,7 @@ def test_centres_are_learned_from_as_many_rows_as_asked_for():
     assert inertia[1] < inertia[0]
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("spill", [None, 1])
 def test_threads_do_not_change_the_lists(spill):
     X = normal(3000, 4)  # several blocks for each of these steps

@@ -2,36 +2,26 @@
 
 import numpy as np
 import pytest
-from helpers import normal, record
+from helpers import decaying, record
+from numpy.random import RandomState
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_jin._simd.products import FOUR, ROWS
 from sklearn_jin.construction.codes import NEAR, hold_rows
 from sklearn_jin.construction.reduced import (
     FEWEST_RERANK,
-    LEAST,
     Plan,
-    Wish,
     learn_rerank,
-    principal,
     reduce_rows,
 )
-from sklearn_jin.metrics import METRICS
 from sklearn_jin.search.probing import Probe
 from sklearn_jin.search.reduced import MIDDLE, TOP, candidates, reduce
 
 
-def decaying(n, d, seed=0):
-    """Rows whose features differ less and less, turned at random."""
-    rng = np.random.default_rng(seed)
-    turn, _ = np.linalg.qr(rng.standard_normal((d, d)))
-    rows = rng.standard_normal((n, d)) / np.arange(1, d + 1) + 3
-    return (rows @ turn).astype(np.float32)
-
-
 def reduced(X, space="l2", n_lists=7, n_components=10, n_threads=1):
-    plan, rng = Plan(n_lists, n_components), np.random.RandomState(0)
-    return reduce_rows(record(X, space), X.shape[1], plan, rng, n_threads)
+    plan, rng, points = Plan(n_lists, n_components), RandomState(0), record(X, space)
+    sample = hold_rows(points, X.shape[1], RandomState(1), n_threads)
+    return reduce_rows(points, X.shape[1], plan, sample, rng)
 
 
 def decoded(lists):
@@ -47,66 +37,6 @@ def centers_of(lists):
     panels, s, width = lists.centers.shape
     columns = lists.centers.transpose(1, 0, 2).reshape(s, panels * width)
     return columns[:, : len(lists.scales)].T
-
-
-def test_directions_hold_as_much_variance_as_principal_components():
-    X = decaying(3000, 40)
-    mean, directions = principal(X, Wish((10,)), np.random.RandomState(0))
-    assert_allclose(mean, X.mean(axis=0), atol=1e-5)
-    assert_allclose(directions.T @ directions, np.eye(10), atol=1e-5)
-    values = np.linalg.eigvalsh(np.cov(X.T))
-    spread = np.cov(directions.T @ X.T)
-    assert np.trace(spread) > 0.999 * values[-10:].sum()
-    assert np.diag(spread).max() < 10 * np.diag(spread).min()  # as they are turned
-
-
-def test_directions_from_the_origin_hold_the_mean():
-    X = decaying(3000, 40)
-    mean, directions = principal(
-        X, Wish((1,)), np.random.RandomState(0), from_origin=True
-    )
-    assert not mean.any()
-    middle = X.mean(axis=0) / np.linalg.norm(X.mean(axis=0))
-    assert abs(directions[:, 0] @ middle) > 0.99
-
-
-SIZES = Wish((4, 8, 16), held=0.9)
-
-
-@pytest.mark.parametrize("power, n", [(3, 4), (1, 4), (0.5, 8), (0.25, 16), (0, 16)])
-def test_the_least_size_that_holds_the_variance_is_taken_or_else_the_last(power, n):
-    X = normal(3000, 20) / np.arange(1, 21, dtype=np.float32) ** (2 * power)
-    values = np.sort(X.var(axis=0))[::-1].cumsum() / X.var(axis=0).sum()
-    want = next((size for size in (4, 8, 16) if values[size - 1] >= 0.9), 16)
-    assert want == n
-    assert principal(X, SIZES, np.random.RandomState(0))[1].shape == (20, n)
-
-
-def test_no_more_directions_than_features_are_taken():
-    _, directions = principal(normal(50, 3), SIZES, np.random.RandomState(0))
-    assert_allclose(directions.T @ directions, np.eye(3), atol=1e-6)
-
-
-def test_directions_are_learned_from_as_many_rows_as_wished():
-    X = normal(300, 20)
-    few, all_of_them, enough = (
-        principal(X, Wish((2,), n_train=n), np.random.RandomState(0))
-        for n in (30, 300, None)
-    )
-    assert_allclose(enough[0], X.mean(axis=0), atol=1e-6)
-    assert_array_equal(enough[0], all_of_them[0])
-    assert np.abs(few[0] - X.mean(axis=0)).max() > 0.1
-
-
-@pytest.mark.parametrize("d, n", [(200, LEAST), (30, 30)])
-def test_auto_takes_few_directions_where_features_decay(d, n):
-    assert reduced(decaying(2000, d), n_components="auto")[0].centers.shape[1] == n
-
-
-@pytest.mark.parametrize("d", [130, 400])
-def test_auto_takes_nearly_all_directions_where_features_are_alike(d):
-    lists, _ = reduced(normal(2000, d), n_components="auto")
-    assert lists.centers.shape[1] > 0.85 * d
 
 
 @pytest.mark.parametrize("n_components", [1, 6, 10, 33])
@@ -151,9 +81,8 @@ def test_equal_rows_lie_at_their_centre():
 
 
 def learned(X, n_components, n_queries=64):
-    metric = METRICS["euclidean"]().fit(X)
     lists, _ = reduced(X, n_lists=8, n_components=n_components)
-    sample = hold_rows(record(X), metric, np.random.RandomState(0), 1)
+    sample = hold_rows(record(X), X.shape[1], RandomState(0), 1)
     return learn_rerank(lists, sample), lists, sample
 
 

@@ -41,9 +41,9 @@ def test_nearly_all_neighbours_are_found(data, metric, k):
     assert share_found(ids, naive.nearest(X, Q, k, metric)) > 0.97
 
 
-def test_few_components_are_taken_where_few_hold_the_variance(data):
+def test_few_components_are_taken_where_few_tell_neighbours_apart(data):
     index = IVFPCANeighbors(random_state=0).fit(data[0])
-    assert index.n_components_ == 64
+    assert 0 < index.n_components_ <= 64
     assert index.n_lists_ == round(6000**0.5) == len(index.list_sizes_)
     assert index.list_sizes_.sum() == 6000
     other = IVFPCANeighbors(n_components=20, random_state=0).fit(data[0])

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from answers import scan, search_route
 from helpers import assert_same, normal, padded, record
+from numpy.random import RandomState
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_jin import ScalarQuantizer
+from sklearn_jin.construction.codes import hold_rows
 from sklearn_jin.construction.reduced import Plan, reduce_rows
 from sklearn_jin.search import counters
 from sklearn_jin.search.index import Search
@@ -30,8 +32,9 @@ def rows(space="l2"):
 
 
 def lists_of(X, space="l2", n_components=D, n_lists=9):
-    plan, rng = Plan(n_lists, n_components), np.random.RandomState(0)
-    return reduce_rows(record(X, space), X.shape[1], plan, rng, 1)[0]
+    plan, rng, points = Plan(n_lists, n_components), RandomState(0), record(X, space)
+    sample = hold_rows(points, X.shape[1], RandomState(1), 1)
+    return reduce_rows(points, X.shape[1], plan, sample, rng)[0]
 
 
 def asked(n, space="l2"):
