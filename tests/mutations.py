@@ -230,14 +230,13 @@ MUTATIONS = {
         ),
     ],
     "search/reduced.py": [
-        ("room = min(search.room, count(index.points))", "room = search.room"),
         ("if b == hi - 1 else EVERY", "if b == hi else EVERY"),
         (
             "terms[0, t] = base + terms[1, t] * np.float32(MIDDLE * total)",
             "terms[0, t] = base",
         ),
         ("most = keys.shape[1] - ROWS", "most = keys.shape[1]"),
-        ("if count < rank:", "if count <= rank:"),
+        ("if count < rank:", "if count < rank - 1:"),
         ("reduced -= basis.start", "pass"),
         ("turns.bases[first + t] if is_ip else base", "base"),
     ],

@@ -68,6 +68,11 @@ def test_the_least_size_that_holds_the_variance_is_taken_or_else_the_last(power,
     assert principal(X, SIZES, np.random.RandomState(0))[1].shape == (20, n)
 
 
+def test_all_are_taken_where_those_that_are_fewer_do_not_hold_the_variance():
+    wish = Wish((4, 8, 32), held=0.9)
+    assert principal(normal(300, 20), wish, RandomState(0))[1].shape == (20, 20)
+
+
 def test_no_more_directions_than_features_are_taken():
     _, directions = principal(normal(50, 3), SIZES, np.random.RandomState(0))
     assert_allclose(directions.T @ directions, np.eye(3), atol=1e-6)

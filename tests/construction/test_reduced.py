@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_jin._simd.products import FOUR, ROWS
 from sklearn_jin.construction.codes import NEAR, hold_rows
+from sklearn_jin.construction.components import SHARES
 from sklearn_jin.construction.reduced import (
     FEWEST_RERANK,
     Plan,
@@ -61,6 +62,22 @@ def test_every_row_is_in_the_list_of_its_cell(n_components):
     distances = ((Z[:, None] - centers_of(lists)) ** 2).sum(axis=2)
     least = distances[lists.ids[some], cells[some]]
     assert_allclose(least, distances.min(axis=1)[lists.ids[some]], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_components", [6, 33])
+def test_what_a_row_adds_makes_up_for_rounding_and_for_its_rest(n_components):
+    X = decaying(500, 33)
+    lists, _ = reduced(X, n_components=n_components)
+    some = lists.ids >= 0
+    Z = reduce(lists.basis, X)[:, :n_components]
+    rows, cells = decoded(lists)
+    gaps = (Z[lists.ids] - centers_of(lists)[cells])[some]
+    near = rows[some][:, :n_components]
+    rounded = np.square(gaps).sum(axis=1) - 2 * (gaps * (gaps - near)).sum(axis=1)
+    added = lists.adds.ravel()[some] - rounded
+    rest = np.square(X - X.mean(axis=0)).sum(axis=1) - np.square(Z).sum(axis=1)
+    errors = [np.abs(added - share * rest[lists.ids[some]]).max() for share in SHARES]
+    assert min(errors) < 1e-4 * np.square(gaps).sum(axis=1).max()
 
 
 @pytest.mark.parametrize("space", ["l2", "ip"])
