@@ -50,7 +50,9 @@ def kmeans(X, n_clusters, rng, n_iter=20, init=None, n_threads=1):
 
 def sample(X, n, rng):
     """``X``, or ``n`` of its rows drawn by ``rng`` without return."""
-    return X if len(X) <= n else X[np.sort(rng.choice(len(X), n, replace=False))]
+    if len(X) <= n:
+        return X if isinstance(X, np.ndarray) else X[:]
+    return X[np.sort(rng.choice(len(X), n, replace=False))]
 
 
 def _start(X, n_clusters, rng):
@@ -122,22 +124,22 @@ def _assign_by_products(X, centroids, n_threads):
 def _assign_each(X, centroids, n_threads):
     """Labels where rows are so short that a product would not be worth while."""
     labels = np.empty(len(X), np.int32)
-    X = frozen(np.ascontiguousarray(X, np.float32))
     places = frozen(np.ascontiguousarray(centroids.T, np.float64))
 
     def task(lo, hi):
-        nearest_each(X, lo, hi, places, labels)
+        some = frozen(np.ascontiguousarray(X[lo:hi], np.float32))
+        nearest_each(some, places, labels[lo:hi])
 
     run(task, len(X), ROWS, n_threads)
     return labels
 
 
 @kernel_of_numbers
-def nearest_each(X, lo, hi, places, labels):
-    """Fill labels ``lo`` to ``hi``; ``places`` (d, n_clusters) are the centres."""
+def nearest_each(X, places, labels):
+    """Fill the labels of all rows; ``places`` (d, n_clusters) are the centres."""
     d, n_clusters = places.shape
     gaps = np.empty(n_clusters)
-    for i in range(lo, hi):
+    for i in range(len(X)):
         gaps[:] = 0
         for j in range(d):
             x, column = np.float64(X[i, j]), places[j]
