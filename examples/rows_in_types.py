@@ -32,7 +32,7 @@ def measure(index, X, Q, true, efs=(None,)):
     for name, store in STORES.items():
         kept = X.astype(np.uint8) if name == "uint8" else X
         fitted[name] = type(index)(**{**index.get_params(), "store_vectors": store})
-        fitted[name].fit(kept[:2000]).kneighbors(Q[:50], K)  # compiles
+        fitted[name].fit(kept[:12_000]).kneighbors(Q[:50], K)  # compiles
         took, _ = seconds(lambda i=fitted[name], rows=kept: i.fit(rows))
         usage = {part: n // len(X) for part, n in fitted[name].memory_usage().items()}
         print(f"{name:<8} fit {took:.1f} s, bytes a row {usage}", flush=True)

@@ -30,7 +30,8 @@ NARROW = tuple(map(np.dtype, ("u1", "i1", "f2")))  # types that rows may be kept
 SAFE_OFFSET = 64.0  # standard deviations between a column's mean and zero
 NOISE = 1e-12  # of a row's length: what rounding leaves of a constant one
 SAMPLE = 10_000  # rows that tell mean and spread
-BLOCK = 8192  # rows prepared at a time
+BLOCK = 8192  # rows prepared at a time,
+NUMBERS = 2**20  # and their numbers, so that copies take some MB
 FEW = 8192  # numbers: to find a place at a line for fewer takes longer than they do
 
 
@@ -148,8 +149,8 @@ class Euclidean:
         n, width = len(X), padded_width(self.width_)
         few = n * width <= FEW
         rows = np.empty((n, width), dtype) if few else aligned_empty(n, width, dtype)
-        for lo in range(0, n, BLOCK):
-            part, at = slice(lo, lo + BLOCK), 0
+        for part in blocks(X):
+            at = 0
             block = (X[part],) if powers is None else (X[part], powers[part])
             for some in columns(*block):
                 first, at = at, at + some.shape[1]
@@ -219,8 +220,8 @@ class Cosine(Euclidean):
 
     def fit(self, X, form="float32"):
         self.d_ = X.shape[1]
-        blocks = (_widened(X[lo : lo + BLOCK]) for lo in range(0, len(X), BLOCK))
-        self.any_zero_ = not all(self._directed(block)[1].all() for block in blocks)
+        every = (_widened(X[part]) for part in blocks(X))
+        self.any_zero_ = not all(self._directed(some)[1].all() for some in every)
         return self
 
     @property
@@ -315,6 +316,13 @@ class InnerProduct(Euclidean):
 
     def _query_columns(self, X, powers):
         return (times_power(X, -powers[:, None]),)
+
+
+def blocks(X):
+    """Slices of the rows of ``X`` that leave room for copies in float64."""
+    n, d = X.shape
+    step = max(1, min(BLOCK, NUMBERS // d))
+    return (slice(lo, lo + step) for lo in range(0, n, step))
 
 
 def squares(X):

@@ -64,7 +64,7 @@ MUTATIONS = {
             "same = np.ones(len(owners) - 1, bool)",
         ),
         ('np.argsort(owners, kind="stable")', "np.argsort(-owners)"),
-        ("some = slice(lo, lo + BLOCK)", "some = slice(0, BLOCK)"),
+        ("X[firsts[owners[some]]]", "X[firsts[owners[: len(X[some])]]]"),
     ],
     "search/shortlist.py": [
         ("(top + 1) <<", "top <<"),
@@ -253,7 +253,8 @@ MUTATIONS = {
         ("if found >= target:", "if found >= target - 1:"),
         ("elif room < n:", "elif False:"),
         ("n_probes < n_lists, n_threads", "False, n_threads"),
-        ("frozen(points.X[some]), k + 1", "frozen(points.X[some]), 1"),
+        ("frozen(rows_of(points, some)), k + 1", "frozen(rows_of(points, some)), 1"),
+        ("part = nodes[first : first + len(asked)]", "part = nodes[: len(asked)]"),
     ],
     "construction/lists.py": [
         ("frozen(queries[part])", "queries"),
@@ -272,11 +273,11 @@ MUTATIONS = {
         ),
         ("places.argmax(axis=2) + 1 - own", "places.argmax(axis=2) + 1 + 5 * own"),
         ("add += gap * (2 * level * scale - gap)", "add += gap * gap"),
-        ("adds.ravel()[some] + rest[ids[some]]", "adds.ravel()[some]"),
+        ("+= _rest(Z, mean, n_threads)[ids[some]]", "+= 0"),
         (">= wish.held * np.trace(spread)", ">= 0 * np.trace(spread)"),
         ("enough if wish.n_train is None else wish.n_train", "enough"),
         ("U if len(sizes) == len(wish.sizes) else np.eye", "U if True else np.eye"),
-        ("if is_ip or n_components == d:", "if n_components == d:"),
+        ("    if is_ip:\n", "    if False:\n"),
     ],
     "_simd/products.py": [
         (

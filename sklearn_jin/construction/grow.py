@@ -31,7 +31,7 @@ from sklearn_jin.construction.plan import (
     shortened,
 )
 from sklearn_jin.construction.prune import prune_rows
-from sklearn_jin.metrics import BLOCK, squares
+from sklearn_jin.metrics import blocks, squares
 from sklearn_jin.points import (
     count,
     encode_queries,
@@ -71,10 +71,9 @@ def entry_first(points, order):
     if not isinstance(spaces(points)[-1], RowsL2):
         return order
     X, gaps = float_rows(points), np.empty(len(order))
-    blocks = [slice(lo, lo + BLOCK) for lo in range(0, len(X), BLOCK)]
-    mean = sum(X[block].sum(axis=0, dtype=np.float64) for block in blocks) / len(X)
-    for block in blocks:
-        gaps[block] = squares(X[block] - mean)
+    mean = sum(X[part].sum(axis=0, dtype=np.float64) for part in blocks(X)) / len(X)
+    for part in blocks(X):
+        gaps[part] = squares(X[part] - mean)
     entry = gaps.argmin()
     return np.concatenate([[entry], order[order != entry]]).astype(np.int32)
 

@@ -113,7 +113,7 @@ def _queries(coding, rng):
     """
     X, d = float_rows(coding.points), coding.metric.width_
     if coding.metric.space != "ip":
-        return sample(X, TRIED, rng), 1
+        return sample(X, TRIED, rng)[:], 1
     queries = np.zeros((TRIED, X.shape[1]), np.float32)
     queries[:, :d] = normalize(rng.standard_normal((TRIED, d)))
     return queries, 0

@@ -183,7 +183,7 @@ def lists_growth(X, cells, rng):
     n_lists = len(cells.X)
     if isinstance(cells, RowsIP) or n_lists < 2:
         return np.empty(0)
-    some = sample(X, COUNTED, rng)
+    some = sample(X, COUNTED, rng)[:]
     asked = np.zeros((len(some), cells.X.shape[1]), np.float32)
     asked[:, : some.shape[1]] = some
     _, scores = nearest_cells(cells, asked, n_lists)

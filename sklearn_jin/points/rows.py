@@ -19,7 +19,7 @@ from sklearn_jin._simd import (
     prefetch_lines,
     squared_l2,
 )
-from sklearn_jin.metrics import BLOCK
+from sklearn_jin.metrics import blocks
 from sklearn_jin.points import (
     Work,
     exact,
@@ -39,7 +39,7 @@ from sklearn_jin.points import (
 
 FETCHED_LINES = 64  # of one row; the hardware follows a longer row by itself
 TYPES = tuple(map(np.dtype, ("f4", "u1", "i1", "u2")))  # which kernels can load
-QUERY_BYTES = 2**24  # of float32 rows that stand for others at a time
+QUERY_BYTES = 2**23  # of float32 rows that stand for others at a time
 UNSCALED = frozen(np.ones(1, np.float32))
 
 
@@ -110,14 +110,20 @@ class FloatRows:
     It is indexed by a slice or by ids, as the array (n, d) that it stands for.
     """
 
-    def __init__(self, points, d):
-        self.points, self.shape = points, (len(points.X), d)
+    def __init__(self, points, d, ids=None):
+        n = len(points.X) if ids is None else len(ids)
+        self.points, self.shape, self.ids = points, (n, d), ids
 
     def __len__(self):
         return self.shape[0]
 
     def __getitem__(self, ids):
+        ids = ids if self.ids is None else self.ids[ids]
         return rows_of(self.points, ids)[:, : self.shape[1]]
+
+    def taken(self, ids):
+        """The rows ``ids``, which are not made yet."""
+        return FloatRows(self.points, self.shape[1], ids)
 
 
 def float_rows(points, d=None):
@@ -266,8 +272,8 @@ def spaces_ip(points):
 @insertion_order.register(RowsIP)
 def insertion_order_ip(points, order):
     X = float_rows(points)
-    blocks = (X[lo : lo + BLOCK] for lo in range(0, len(X), BLOCK))
-    lengths = np.concatenate([np.einsum("ij,ij->i", some, some) for some in blocks])
+    every = (X[part] for part in blocks(X))
+    lengths = np.concatenate([np.einsum("ij,ij->i", some, some) for some in every])
     return order[np.argsort(-lengths[order], kind="stable")]
 
 
