@@ -25,10 +25,13 @@ SAFE = (2.0**-8, 2.0**8)
 TOP = 60
 SQUARED = (2.0**-400, 2.0**400)  # sizes whose squares float64 holds with all digits
 FACTORS = 1000  # exponents of which float64 has the power of two itself
+HALF_TOP = 15  # float16 rows are brought below 2**15: fewer small numbers lose digits
+NARROW = tuple(map(np.dtype, ("u1", "i1", "f2")))  # types that rows may be kept in
 SAFE_OFFSET = 64.0  # standard deviations between a column's mean and zero
 NOISE = 1e-12  # of a row's length: what rounding leaves of a constant one
 SAMPLE = 10_000  # rows that tell mean and spread
-BLOCK = 8192  # rows prepared at a time
+BLOCK = 8192  # rows prepared at a time,
+NUMBERS = 2**20  # and their numbers, so that copies take some MB
 FEW = 8192  # numbers: to find a place at a line for fewer takes longer than they do
 
 
@@ -37,22 +40,40 @@ class Euclidean:
 
     space = "l2"  # the points of sklearn_jin.points.rows that score its rows
     negative = False  # whether distances may be negative
+    keeps_types = True  # whether rows may be kept as they come
+    lift_ = 0  # rows that are kept are 2**lift_ times the prepared ones
 
-    def fit(self, X):
-        """Learn from the rows ``X`` of shape (n_samples, n_features)."""
-        self.d_ = X.shape[1]
-        self.shift_ = _shift(X)
-        self.exponent_ = safe_exponent(self._size(X))
+    def fit(self, X, form="float32"):
+        """Learn from the rows ``X`` of shape (n_samples, n_features).
+
+        ``form`` is that in which rows will be kept: "float32", "float16", or "input"
+        for those of ``NARROW`` as they are.
+        """
+        self.d_, self.shift_, self.exponent_ = X.shape[1], None, 0
+        if form != "input":
+            self.shift_ = _shift(X)
+            self.exponent_ = self._exponent(X, form)
         return self
+
+    def _exponent(self, X, form):
+        """The exponent of the power of two that rows are multiplied by."""
+        size = self._size(X)
+        if form == "float16" and size > 0:
+            return HALF_TOP - math.frexp(size)[1]
+        return safe_exponent(size)
 
     @property
     def width_(self):
         """Numbers of a prepared row, without its padding."""
         return self.d_
 
-    def rows(self, X):
-        """Prepared rows, read-only float32 of shape (n_samples, width)."""
-        return frozen(aligned(self._prepare(X, self._columns)))
+    def rows(self, X, dtype=np.float32):
+        """Rows to be kept, read-only of shape (n_samples, width).
+
+        Those of float16 are the bits of the numbers, uint16.
+        """
+        rows = self._prepare(X, lambda X: self._columns(_widened(X)), dtype=dtype)
+        return frozen(aligned(rows.view(np.uint16) if dtype == np.float16 else rows))
 
     def prepare_queries(self, X):
         """Prepared queries, and the function that finishes their scores.
@@ -123,13 +144,13 @@ class Euclidean:
             exponents = exponents - powers[:, None]
         return (times_power(X, exponents),)
 
-    def _prepare(self, X, columns, powers=None):
+    def _prepare(self, X, columns, powers=None, dtype=np.float32):
         """Join the ``columns`` of ``X``, block by block, and pad them with zeros."""
         n, width = len(X), padded_width(self.width_)
         few = n * width <= FEW
-        rows = np.empty((n, width), np.float32) if few else aligned_empty(n, width)
-        for lo in range(0, n, BLOCK):
-            part, at = slice(lo, lo + BLOCK), 0
+        rows = np.empty((n, width), dtype) if few else aligned_empty(n, width, dtype)
+        for part in blocks(X):
+            at = 0
             block = (X[part],) if powers is None else (X[part], powers[part])
             for some in columns(*block):
                 first, at = at, at + some.shape[1]
@@ -164,10 +185,12 @@ class Chebyshev(Manhattan):
 class Hellinger(Euclidean):
     """``|sqrt(x) - sqrt(y)| / sqrt(2)`` of rows without negative numbers."""
 
-    def fit(self, X):
+    keeps_types = False
+
+    def fit(self, X, form="float32"):
         _refuse_negative(X)
         self.d_, self.shift_ = X.shape[1], None
-        self.exponent_ = safe_exponent(self._size(X))
+        self.exponent_ = self._exponent(X, form)
         return self
 
     def restore(self, rows):
@@ -193,10 +216,12 @@ class Hellinger(Euclidean):
 class Cosine(Euclidean):
     """``1 - <x, y> / (|x| |y|)``; a row of zeros is at distance 1 from every row."""
 
-    def fit(self, X):
+    keeps_types = False
+
+    def fit(self, X, form="float32"):
         self.d_ = X.shape[1]
-        blocks = (X[lo : lo + BLOCK] for lo in range(0, len(X), BLOCK))
-        self.any_zero_ = not all(self._directed(block)[1].all() for block in blocks)
+        every = (_widened(X[part]) for part in blocks(X))
+        self.any_zero_ = not all(self._directed(some)[1].all() for some in every)
         return self
 
     @property
@@ -266,11 +291,12 @@ class InnerProduct(Euclidean):
     space = "ip"
     negative = True
 
-    def fit(self, X):
+    def fit(self, X, form="float32"):
         # Rows are scaled by a power of two, which is exact, to lengths below 1.
         self.d_, self.shift_ = X.shape[1], None
         exponents, some = _length_exponents(X)
         self.exponent_ = -int(exponents[some].max()) if some.any() else 0
+        self.lift_ = {"input": -self.exponent_, "float16": HALF_TOP}.get(form, 0)
         return self
 
     def prepare_queries(self, X):
@@ -285,8 +311,18 @@ class InnerProduct(Euclidean):
     def _finish(self, scores, rows=slice(None), powers=None):
         return self._unscaled(scores, rows, powers)
 
+    def _columns(self, X):
+        return (times_power(X, self.exponent_ + self.lift_),)
+
     def _query_columns(self, X, powers):
         return (times_power(X, -powers[:, None]),)
+
+
+def blocks(X):
+    """Slices of the rows of ``X`` that leave room for copies in float64."""
+    n, d = X.shape
+    step = max(1, min(BLOCK, NUMBERS // d))
+    return (slice(lo, lo + step) for lo in range(0, n, step))
 
 
 def squares(X):
@@ -331,6 +367,11 @@ def _shift(X):
     mean, spread = some.mean(axis=0), some.std(axis=0)
     far = np.abs(mean) > SAFE_OFFSET * spread
     return np.where(far, times_power(mean, -exponent), 0.0) if far.any() else None
+
+
+def _widened(X):
+    """``X``, or where it is of a type of ``NARROW`` a float32 copy."""
+    return X.astype(np.float32) if X.dtype in NARROW else X
 
 
 def _lengths(X):

@@ -50,12 +50,14 @@ QUANTIZERS = [
     *(sklearn_jin.BinaryQuantizer(), sklearn_jin.TernaryQuantizer()),
 ]
 FEW = [None, "auto", sklearn_jin.ScalarQuantizer(4)]  # whose kernels other tests need
-KEPT = [True, True, "float16", "int8", False]
+KEPT = [True, True, "float16", "int8", False, "input"]
+WITHOUT_CODES = True, "float16", "input"
+NARROW = "uint8", "int8", "float16"
 
 
 class Case(NamedTuple):
     index: object  # unfitted
-    X: np.ndarray  # (n, d) float32 or float64
+    X: np.ndarray  # (n, d) float32 or float64; also of ``NARROW`` if that is kept
     Q: np.ndarray  # (n_queries, d), of the same type
     k: int
 
@@ -71,7 +73,24 @@ def case(seed, quantizers=QUANTIZERS, kept=KEPT):
     if metric == "hellinger":
         X, Q = np.abs(X), np.abs(Q)
     k = int(rng.choice([1, min(5, len(X)), rng.integers(1, len(X) + 1), len(X)]))
-    return Case(estimator(rng, metric, quantizers, kept), X, Q, k)
+    index = estimator(rng, metric, quantizers, kept)
+    if getattr(index, "store_vectors", True) == "input" and rng.random() < 0.8:
+        if METRICS[index.metric].keeps_types:
+            X, Q = narrowed(rng, X, Q)
+    return Case(index, X, Q, k)
+
+
+def narrowed(rng, X, Q):
+    """Rows and queries that a type of few bits holds, all over its range or not."""
+    dtype = np.dtype(rng.choice(NARROW))
+    ends = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
+    least, most = float(ends.min), float(ends.max)
+    size = max(float(np.abs(X).max()), 1e-300)
+    top = most * rng.choice([1, 1, 0.02, 3])  # some are cut
+    X, Q = (np.clip(part / size * top, least, most) for part in (X, Q))
+    if dtype.kind != "f":
+        X, Q = np.rint(X), np.rint(Q)
+    return X.astype(dtype), Q.astype(dtype)
 
 
 def data(rng):
@@ -166,6 +185,9 @@ def estimator(rng, metric, quantizers, kept):
         params["store_vectors"] = kept[rng.integers(len(kept))]
         if hasattr(c, "_spill") and params["store_vectors"] is False:
             params["store_vectors"] = True
+    elif "store_vectors" in known:
+        some = [store for store in WITHOUT_CODES if store in kept]
+        params["store_vectors"] = some[rng.integers(len(some))]
     if exact:
         most = {"ef_search": EVERYTHING, "n_probes": EVERYTHING, "rerank": EVERYTHING}
         params |= {name: most[name] for name in most if name in known}
@@ -209,8 +231,9 @@ def _check_answer(index, X, Q, answer, own=False):
     _require(np.isfinite(distances).all(), "a distance is not finite")
     _require((np.diff(distances) >= 0).all(), "distances do not ascend")
     stored = getattr(index, "store_vectors", True)
-    if stored is not True or not _representable(X, Q):
+    if stored not in (True, "input") or not _representable(X, Q):
         return
+    X, Q = (part.astype(np.float64) for part in (X, Q))
     metric = index.effective_metric_
     every = naive.distances(X, Q, metric)
     near = np.take_along_axis(every, ids, axis=1)
@@ -249,7 +272,7 @@ def _size(X, Q, every, metric):
 
 def _representable(X, Q):
     """Whether float32 tells rows from one another as well as the oracle does."""
-    return X.dtype == np.float32 and Q.dtype == np.float32
+    return X.dtype == Q.dtype and X.dtype != np.float64
 
 
 def is_exact(index, own):

@@ -4,7 +4,14 @@
 """
 
 MUTATIONS = {
+    "_simd/numbers.py": [
+        ("return -size if bits & 0x8000 else size", "return size"),
+        ("rows = rows.view(np.float16)", "pass"),
+    ],
     "metrics.py": [
+        ("return HALF_TOP - math.frexp(size)[1]", "return -math.frexp(size)[1]"),
+        ('"input": -self.exponent_', '"input": 0'),
+        ('if form != "input":', "if True:"),
         ("SAFE_OFFSET * spread", "1e30 * spread"),
         ("return super().restore(rows) ** 2", "return super().restore(rows)"),
         (
@@ -57,7 +64,7 @@ MUTATIONS = {
             "same = np.ones(len(owners) - 1, bool)",
         ),
         ('np.argsort(owners, kind="stable")', "np.argsort(-owners)"),
-        ("some = slice(lo, lo + BLOCK)", "some = slice(0, BLOCK)"),
+        ("X[firsts[owners[some]]]", "X[firsts[owners[: len(X[some])]]]"),
     ],
     "search/shortlist.py": [
         ("(top + 1) <<", "top <<"),
@@ -111,11 +118,12 @@ MUTATIONS = {
         ("return gap  # a NaN must not be passed over", "pass"),
         ("np.argsort(-lengths[order]", "np.argsort(lengths[order]"),
         ("total -= np.float64", "total += np.float64"),
-    ],
-    "points/half.py": [
-        ("return -size if bits & 0x8000 else size", "return size"),
-        ("x = np.float64(scale * half_float", "x = np.float64(half_float"),
-        ("max(exponent - LARGEST, LEAST)", "max(exponent - LARGEST - 2, LEAST)"),
+        ("return total * np.float64(points.scale[0])", "return total"),
+        ("points.scale[0] ** 2 * dot", "points.scale[0] * dot"),
+        ("rows if scale[0] == 1 else rows * scale", "rows"),
+        ("scratch[v, j] = queries[q, j] * scale", "scratch[v, j] = queries[q, j]"),
+        ("ids[lo : lo + step]", "ids[:step]"),
+        ("np.array([points[0].dtype in TYPES]), True", "np.array([True]), True"),
     ],
     "points/bits.py": [
         (
@@ -244,7 +252,8 @@ MUTATIONS = {
         ("if found >= target:", "if found >= target - 1:"),
         ("elif room < n:", "elif False:"),
         ("n_probes < n_lists, n_threads", "False, n_threads"),
-        ("frozen(points.X[some]), k + 1", "frozen(points.X[some]), 1"),
+        ("frozen(rows_of(points, some)), k + 1", "frozen(rows_of(points, some)), 1"),
+        ("part = nodes[first : first + len(asked)]", "part = nodes[: len(asked)]"),
     ],
     "construction/lists.py": [
         ("frozen(queries[part])", "queries"),
@@ -263,7 +272,7 @@ MUTATIONS = {
         ),
         ("places.argmax(axis=2) + 1 - own", "places.argmax(axis=2) + 1 + 5 * own"),
         ("add += gap * (2 * level * scale - gap)", "add += gap * gap"),
-        ("adds.ravel()[some] + rest[ids[some]]", "adds.ravel()[some]"),
+        ("+= rest[ids[some]]", "+= 0"),
     ],
     "construction/components.py": [
         (">= wish.held * np.trace(spread)", ">= 0 * np.trace(spread)"),
@@ -346,6 +355,7 @@ MUTATIONS = {
         ("_MODEST = 1e18", "_MODEST = np.inf"),
         ("elif not _is_finite(X):", "elif False:"),
         ("and X.flags.c_contiguous", ""),
+        ("own in _SMALL_TYPES and own not in kept", "own in _SMALL_TYPES"),
     ],
     "neighbors/_graph.py": [
         (

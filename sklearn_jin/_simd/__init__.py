@@ -9,8 +9,10 @@ a lowering on every CPU, but for calls of the CPU's own instructions, which depe
     what the CPU offers
 ``emit``
     how IR is written
+``numbers``
+    the types in which rows keep their numbers
 ``rows``
-    distances of float32 rows
+    distances of rows
 ``fields``
     sums over the fields of codes
 ``pool``
@@ -42,6 +44,7 @@ from sklearn_jin._simd.fields import (
     products4,
     products8,
 )
+from sklearn_jin._simd.numbers import floats, number
 from sklearn_jin._simd.pool import (
     below,
     bits_float,

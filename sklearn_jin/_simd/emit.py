@@ -164,10 +164,11 @@ class Array:
     """An array at run time, C-contiguous."""
 
     def __init__(self, context, builder, kind, value):
-        self.builder, self.ndim = builder, kind.ndim
+        self.builder, self.ndim, self.dtype = builder, kind.ndim, kind.dtype
+        self.itemsize = kind.dtype.bitwidth // 8
         view = context.make_array(kind)(context, builder, value)
         data = builder.bitcast(view.data, I8.as_pointer())
-        self.data = Pointer(builder, data, align=kind.dtype.bitwidth // 8)
+        self.data = Pointer(builder, data, align=self.itemsize)
         self.row_bytes = Value(builder, builder.extract_value(view.strides, 0))
 
     def row(self, i):

@@ -1,4 +1,7 @@
-"""Rows of float32 numbers: how far two of them are apart, and a prefetch."""
+"""Rows of numbers: how far two of them are apart, and a prefetch.
+
+Numbers may be of any type of ``numbers``.  What is computed of them is float32.
+"""
 
 import numpy as np
 from numba import types
@@ -6,6 +9,7 @@ from numba import types
 from sklearn_jin._memory import LINE
 from sklearn_jin._simd.cpu import LANES
 from sklearn_jin._simd.emit import ANY, F32, I8, I32, INDEX, VOID, emitted, vector
+from sklearn_jin._simd.numbers import floats, load_floats
 
 
 def _plain_prefetch(array, i, lines):
@@ -28,19 +32,19 @@ def prefetch_lines(emit, array, i, lines):
 
 
 def _plain_squared_l2(X, i, Y, j):
-    return np.float32(((X[i] - Y[j]) ** 2).sum(dtype=np.float32))
+    return np.float32(((floats(X[i]) - floats(Y[j])) ** 2).sum(dtype=np.float32))
 
 
 def _plain_dot(X, i, Y, j):
-    return np.float32((X[i] * Y[j]).sum(dtype=np.float32))
+    return np.float32((floats(X[i]) * floats(Y[j])).sum(dtype=np.float32))
 
 
 def _plain_l1(X, i, Y, j):
-    return np.float32(np.abs(X[i] - Y[j]).sum(dtype=np.float32))
+    return np.float32(np.abs(floats(X[i]) - floats(Y[j])).sum(dtype=np.float32))
 
 
 def _plain_largest(X, i, Y, j):
-    return np.float32(np.abs(X[i] - Y[j]).max(initial=0))
+    return np.float32(np.abs(floats(X[i]) - floats(Y[j])).max(initial=0))
 
 
 def _add_product(emit, x, y, total):
@@ -86,24 +90,27 @@ def _over_two_rows(plain, step, finish=_sum_of_all):
         rest = emit.variable(vector(F32, 4))
 
         def add_to(total, at):
-            a, b = (x + at).load(total.kind), (y + at).load(total.kind)
+            n = total.kind.count
+            a = load_floats(x + at * X.itemsize, X.dtype, n)
+            b = load_floats(y + at * Y.itemsize, Y.dtype, n)
             total.value = step(emit, a, b, total.value)
 
         def add_pair(at):
             add_to(even, at)
-            add_to(odd, at + 4 * LANES)
+            add_to(odd, at + LANES)
 
         def add_four(at):
             add_to(rest, at)
 
-        emit.cover(X.row_bytes, (2 * 4 * LANES, add_pair), (4 * 4, add_four))
+        width = X.row_bytes // X.itemsize
+        emit.cover(width, (2 * LANES, add_pair), (4, add_four))
         return finish(emit, even.value, odd.value, rest.value)
 
     return over_two_rows
 
 
-# Each takes (X, i, Y, j) and tells how row i of X and row j of Y, both float32 and
-# padded to the same width, differ.
+# Each takes (X, i, Y, j) and tells how row i of X and row j of Y, padded to the same
+# width, differ.
 dot = _over_two_rows(_plain_dot, _add_product)
 squared_l2 = _over_two_rows(_plain_squared_l2, _add_square)
 l1 = _over_two_rows(_plain_l1, _add_size)

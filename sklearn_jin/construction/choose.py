@@ -19,12 +19,20 @@ from sklearn_jin.construction.codes import (
     NOT_ENCODED,
     Exactness,
     candidates_needed,
+    encode_all,
     exactness,
     judged,
     needs_finer,
+    training_rows,
 )
 from sklearn_jin.construction.plan import fixed
-from sklearn_jin.points import encode_queries, fastscan_codes, work
+from sklearn_jin.points import (
+    count,
+    encode_queries,
+    fastscan_codes,
+    rows_of,
+    work,
+)
 from sklearn_jin.points.rows import RowsIP, RowsL2
 from sklearn_jin.search.beam import walk
 from sklearn_jin.search.index import copies_of
@@ -93,14 +101,13 @@ def choose_codes(points, metric, quantizers, sample, course, must, finer=None):
     quantizer, _, found = cases[_best(cases, tried, must)]
     if quantizer is None:
         return NOT_ENCODED, tuple(tried)
-    codes = quantizer.encode_rows(points.X[:, : metric.width_], sample.n_threads)
-    codes = quantizer.points(codes, metric.space)
+    codes = encode_all(quantizer, points, metric, sample.n_threads)
     return judged(quantizer, codes, found), tuple(tried)
 
 
 def course_of_scan(points):
     """The :class:`Course` of a scan of all ``points``."""
-    return Course(float(len(points.X)), 0.0, scan_ns)
+    return Course(float(count(points)), 0.0, scan_ns)
 
 
 def course_of_walks(graph, points, sample):
@@ -115,7 +122,7 @@ def course_of_walks(graph, points, sample):
     entries = with_entry(graph, find_entries(graph, queries, rows)[1])
     unmarked = np.empty(0, np.uint64)
     for effort in EFFORTS:
-        beam = fixed(min(effort, len(points.X)))
+        beam = fixed(min(effort, count(points)))
         scores = np.empty((len(rows), beam.ef), np.float32)
         ids = np.empty(scores.shape, np.int32)
         hops, n_scores, _ = walk(
@@ -129,9 +136,9 @@ def course_of_walks(graph, points, sample):
 
 def _encode_some(points, metric, quantizer, sample):
     """The case of codes of those rows that the ``sample`` knows."""
-    quantizer.fit(points.X[:, : metric.width_])
+    quantizer.fit(training_rows(points, metric))
     ids, places = np.unique(sample.trial.ids, return_inverse=True)
-    rows = np.ascontiguousarray(points.X[ids, : metric.width_])
+    rows = np.ascontiguousarray(rows_of(points, ids)[:, : metric.width_])
     codes = quantizer.points(quantizer.encode_rows(rows), metric.space)
     places = places.reshape(sample.trial.ids.shape)
     return Case(quantizer, codes, exactness(codes, places, metric, sample))

@@ -5,9 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_jin._memory import aligned_empty, frozen, padded_width
-from sklearn_jin.points import encode_queries, rows_of
-from sklearn_jin.points.half import half
-from sklearn_jin.points.rows import RowsIP
+from sklearn_jin.points import count, encode_queries, rows_of
+from sklearn_jin.points.rows import RowsIP, float_rows
 from sklearn_jin.search.rerank import estimate
 from sklearn_jin.search.trial import Trial, hold, overestimate, ranks
 
@@ -15,6 +14,8 @@ TRIED = 64  # queries whose neighbours tell how exact codes are
 NEAR = 10  # neighbours by which codes are judged,
 KNOWN = 160  # and the nearest rows among which codes may put them
 SURE = 0.995  # share of the neighbours that are to be among the candidates
+LEARNED = 2**23  # numbers that codes are learned from, at most, of rows not float32,
+ENCODED = 2**22  # and numbers that are coded at a time
 WIDE = 200  # features from which on candidates are sorted by finer codes,
 SHORT = 4  # and bits a feature of the codes below which they are
 
@@ -53,9 +54,9 @@ def hold_rows(points, d, rng, n_threads):
 
     For inner products of directions as well, since queries may be unlike all rows.
     """
-    X = points.X
-    n, own = min(len(X), TRIED), int(not isinstance(points, RowsIP))
-    queries = X[np.sort(rng.choice(len(X), n, replace=False))]
+    n_points, is_ip = count(points), isinstance(points, RowsIP)
+    n, own = min(n_points, TRIED), int(not is_ip)
+    queries = rows_of(points, np.sort(rng.choice(n_points, n, replace=False)))
     if not own:
         directions = rng.standard_normal((n // 2, d))
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
@@ -86,10 +87,30 @@ def candidates_needed(ranks):
 
 def encode_rows(points, metric, quantizer, sample):
     """Codes of all rows by ``quantizer``, which is fitted, judged by the ``sample``."""
-    rows = points.X[:, : metric.width_]
-    codes = quantizer.fit(rows).encode_rows(rows, sample.n_threads)
-    codes = quantizer.points(codes, metric.space)
+    quantizer.fit(training_rows(points, metric))
+    codes = encode_all(quantizer, points, metric, sample.n_threads)
     return judged(quantizer, codes, exactness(codes, sample.trial.ids, metric, sample))
+
+
+def training_rows(points, metric):
+    """Float32 rows (n, d) that a quantizer learns from.
+
+    They are all, but where rows are of another type no more than are quickly made.
+    """
+    X = float_rows(points, metric.width_)
+    most = max(1, LEARNED // X.shape[1])
+    return X[:: 1 if points.X.dtype == np.float32 else -(-len(X) // most)]
+
+
+def encode_all(quantizer, points, metric, n_threads):
+    """The record of the codes of all rows by a fitted ``quantizer``."""
+    X = float_rows(points, metric.width_)
+    codes = np.empty((len(X), quantizer.n_bytes_), np.uint8)
+    step = max(1, ENCODED // X.shape[1])
+    for lo in range(0, len(X), step):
+        some = X[lo : lo + step]
+        codes[lo : lo + step] = quantizer.encode_rows(some, n_threads)
+    return quantizer.points(codes, metric.space)
 
 
 def judged(quantizer, codes, exactness):
@@ -133,24 +154,22 @@ def candidates_per_neighbor(n_bytes, metric):
 def kept(points, metric, store, encoded, grid):
     """What is kept of the rows ``points`` for exact scores; and its decoder, or None.
 
-    ``store`` is "float32", "float16", "int8" (levels of ``grid``, a quantizer that is
-    fitted here) or None for nothing but the codes.
+    ``store`` is "int8" (levels of ``grid``, a quantizer that is fitted here), None for
+    nothing but the codes, or else for the points as they are.
     """
-    if store == "float32":
-        return points, None
     if store is None:
         return encoded.codes, encoded.quantizer
-    if store == "float16":
-        return half(points.X, metric.space), None
-    codes = grid.fit_transform(points.X[:, : metric.width_])
-    return grid.points(codes, metric.space), grid
+    if store != "int8":
+        return points, None
+    grid.fit(training_rows(points, metric))
+    return encode_all(grid, points, metric, 1), grid
 
 
 def kept_rows(index):
     """Prepared float32 rows (n, width) that the kept points of ``index`` stand for."""
     points, decoder = index.points, index.learned.decoder
     if decoder is None:
-        return rows_of(points, slice(None))
+        return frozen(rows_of(points, slice(None)))
     d = index.metric.width_
     rows = aligned_empty(len(points.codes), padded_width(d))
     rows[:, :d] = decoder.inverse_transform(points.codes[:, : decoder.n_bytes_])

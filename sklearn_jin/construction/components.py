@@ -78,7 +78,7 @@ def principal(X, wish, rng, from_origin=False):
     """
     d = X.shape[1]
     enough = max(LEARNED, PER_FEATURE * d)
-    some = draw(X, enough if wish.n_train is None else wish.n_train, rng)
+    some = draw(X, enough if wish.n_train is None else wish.n_train, rng)[:]
     some = some[np.isfinite(some).all(axis=1)]  # where nobody checked
     some = some if len(some) else np.zeros((1, d), np.float32)
     mean = np.zeros(d, np.float32) if from_origin else some.mean(axis=0)

@@ -8,7 +8,7 @@ a hundred of them meets nothing else.
 import numpy as np
 
 from sklearn_jin._memory import frozen
-from sklearn_jin.metrics import BLOCK
+from sklearn_jin.metrics import blocks
 from sklearn_jin.search.index import Copies
 
 SEED = 0  # of the numbers that rows are hashed by: they decide nothing else
@@ -22,8 +22,7 @@ def distinct(X):
     hashes = _hashes(X)
     _, firsts, owners = np.unique(hashes, return_index=True, return_inverse=True)
     same = np.ones(len(X), bool)
-    for lo in range(0, len(X), BLOCK):
-        some = slice(lo, lo + BLOCK)
+    for some in blocks(X):
         same[some] = (X[some] == X[firsts[owners[some]]]).all(axis=1)
     first = np.where(same, firsts[owners], np.arange(len(X)))
     firsts = np.flatnonzero(first == np.arange(len(X)))
@@ -35,9 +34,9 @@ def _hashes(X):
     numbers = np.random.RandomState(SEED).randint(0, 2**63, X.shape[1], np.uint64)
     numbers = 2 * numbers + 1
     hashes = np.empty(len(X), np.uint64)
-    for lo in range(0, len(X), BLOCK):
-        words = (X[lo : lo + BLOCK] + np.float32(0)).view(np.uint32)  # -0 is 0
-        hashes[lo : lo + BLOCK] = np.einsum("ij,j->i", words, numbers, dtype=np.uint64)
+    for some in blocks(X):
+        words = (X[some] + np.float32(0)).view(np.uint32)  # -0 is 0
+        hashes[some] = np.einsum("ij,j->i", words, numbers, dtype=np.uint64)
     return hashes
 
 

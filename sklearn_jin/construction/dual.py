@@ -9,7 +9,7 @@ from sklearn_jin.construction.grow import grow
 from sklearn_jin.construction.knn import own_neighbors
 from sklearn_jin.construction.lid import dimensions, log_sums
 from sklearn_jin.construction.plan import Plan, layer_sizes
-from sklearn_jin.points import subset
+from sklearn_jin.points import count, subset
 from sklearn_jin.points.rows import RowsL2
 from sklearn_jin.search.branches import Branches
 from sklearn_jin.search.layers import Layers
@@ -24,7 +24,7 @@ def local_dimensions(points, rng, n_threads):
     Dimensions are those of Euclidean distances between prepared rows; the mean is -1
     where scores are others, of which bridges know nothing.
     """
-    n = len(points.X)
+    n = count(points)
     k = min(LISTED, n - 1)
     if k < 1:
         return np.full(n, np.nan), -1.0

@@ -31,9 +31,16 @@ from sklearn_jin.construction.plan import (
     shortened,
 )
 from sklearn_jin.construction.prune import prune_rows
-from sklearn_jin.metrics import BLOCK, squares
-from sklearn_jin.points import encode_queries, insertion_order, spaces, subset
-from sklearn_jin.points.rows import RowsL2
+from sklearn_jin.metrics import blocks, squares
+from sklearn_jin.points import (
+    count,
+    encode_queries,
+    insertion_order,
+    rows_of,
+    spaces,
+    subset,
+)
+from sklearn_jin.points.rows import RowsL2, float_rows, query_parts
 from sklearn_jin.search.index import NO_COPIES
 from sklearn_jin.search.layers import Layers, Walks, visit
 from sklearn_jin.search.trial import spread
@@ -63,17 +70,17 @@ def entry_first(points, order):
     """
     if not isinstance(spaces(points)[-1], RowsL2):
         return order
-    X, gaps = points.X, np.empty(len(order))
-    mean = X.mean(axis=0, dtype=np.float64)
-    for lo in range(0, len(X), BLOCK):
-        gaps[lo : lo + BLOCK] = squares(X[lo : lo + BLOCK] - mean)
+    X, gaps = float_rows(points), np.empty(len(order))
+    mean = sum(X[part].sum(axis=0, dtype=np.float64) for part in blocks(X)) / len(X)
+    for part in blocks(X):
+        gaps[part] = squares(X[part] - mean)
     entry = gaps.argmin()
     return np.concatenate([[entry], order[order != entry]]).astype(np.int32)
 
 
 def draw_order(points, plan, rng):
     """Rows in the order of insertion; the first is the entry of the graph."""
-    order = rng.permutation(len(points.X)).astype(np.int32)
+    order = rng.permutation(count(points)).astype(np.int32)
     order = insertion_order(points, order)
     return entry_first(points, order) if plan.is_flat else order
 
@@ -84,11 +91,11 @@ def learn_spread(graph, points, searched, rng, n_threads):
     ``searched`` are the points that walks are on: see
     :func:`sklearn_jin.search.trial.spread`.
     """
-    n = len(points.X)
+    n = count(points)
     if n < LEAST_ROWS:
         return np.empty(0)
     some = np.sort(rng.choice(n, min(n, SPREAD_ROWS), replace=False))
-    encoded = frozen(encode_queries(searched, points.X[some]))
+    encoded = frozen(encode_queries(searched, rows_of(points, some)))
     return spread(graph, searched, encoded, n_threads)
 
 
@@ -116,7 +123,7 @@ def grow(points, order, plan, rng, n_threads, partition=False, progress=silent):
     of the edges; alphas are for distances, so for the first.  ``progress(n_steps)``
     is a context that gives a function to be called after every step.
     """
-    firsts, owners = distinct(points.X)
+    firsts, owners = distinct(float_rows(points))
     if len(firsts) == len(order):
         layers, missing = _grow_spaces(
             points, order, plan, rng, n_threads, partition, progress
@@ -263,8 +270,7 @@ def _partition(points, graph, layers, inserted, plan, rng, n_threads, step):
             scores = np.hstack([scores, gaps[chunk]])
             choose(chunk, scores, np.hstack([ids, farther]))
 
-        descents = Walks(points, points.X, FAR, fixed(FAR), n_threads)
-        visit(layers, descents, part, note)
+        _visit(layers, points, part, fixed(FAR), n_threads, note)
         near_rows(near, part, choose_of_both)
 
     nodes = near.by_cell
@@ -304,10 +310,20 @@ def _searching(layers, points, beam, n_threads):
     """What proposes edges by walks from the entry of ``layers``."""
 
     def propose(nodes, choose):
-        walks = Walks(points, points.X, beam.ef, beam, n_threads)
-        visit(layers, walks, nodes, choose)
+        _visit(layers, points, nodes, beam, n_threads, choose)
 
     return propose
+
+
+def _visit(layers, points, nodes, beam, n_threads, use):
+    """``use(part, scores, ids)`` what walks find for ``nodes``, numbered ``part``."""
+    for first, queries, asked in query_parts(points, nodes):
+        walks = Walks(points, queries, beam.ef, beam, n_threads)
+
+        def use_part(part, scores, ids, first=first):
+            use(first + part, scores, ids)
+
+        visit(layers, walks, asked, use_part)
 
 
 def _choose(points, nodes, width, alpha, propose, n_steps=1, step=lambda: None):

@@ -14,6 +14,8 @@ import numpy as np
 from sklearn_jin._jit import kernel, kernel_of_numbers
 from sklearn_jin._memory import frozen
 from sklearn_jin._threads import run
+from sklearn_jin.metrics import blocks
+from sklearn_jin.points.rows import FloatRows
 
 CELLS = 2**18  # scores of a block of rows: 1 MB, which stays in a CPU's cache
 NARROW = 8  # features; the distances of shorter rows are computed one by one,
@@ -29,6 +31,8 @@ SPREAD_CELLS = 2**25  # numbers that it may look at, in a few hundredths of a se
 def kmeans(X, n_clusters, rng, n_iter=20, init=None, n_threads=1):
     """Centres (n_clusters, d), float32, of the rows of ``X`` (n, d), float32.
 
+    They are read a block at a time, so that they may be made when they are read.
+
     Lloyd's rounds, on ``n_threads``, from ``init`` (n_clusters, d), or from rows
     drawn by ``rng``, a RandomState, until no label changes or ``n_iter`` are done.  A
     centre without rows moves to one of the farthest rows.  No round raises the sum of
@@ -37,7 +41,7 @@ def kmeans(X, n_clusters, rng, n_iter=20, init=None, n_threads=1):
     """
     if init is None:
         if len(X) <= n_clusters:
-            return np.resize(X, (n_clusters, X.shape[1])).astype(np.float32)
+            return np.resize(X[:], (n_clusters, X.shape[1])).astype(np.float32)
         init = _start(X, n_clusters, rng)
     centroids, last = init, None
     for _ in range(n_iter):
@@ -49,8 +53,14 @@ def kmeans(X, n_clusters, rng, n_iter=20, init=None, n_threads=1):
 
 
 def sample(X, n, rng):
-    """``X``, or ``n`` of its rows drawn by ``rng`` without return."""
-    return X if len(X) <= n else X[np.sort(rng.choice(len(X), n, replace=False))]
+    """``X``, or ``n`` of its rows drawn by ``rng`` without return.
+
+    Of :class:`~sklearn_jin.points.rows.FloatRows` they are such again.
+    """
+    if len(X) <= n:
+        return X
+    ids = np.sort(rng.choice(len(X), n, replace=False))
+    return X.taken(ids) if isinstance(X, FloatRows) else X[ids]
 
 
 def _start(X, n_clusters, rng):
@@ -63,7 +73,7 @@ def _start(X, n_clusters, rng):
     """
     if SPREAD_ROWS * n_clusters**2 * X.shape[1] > SPREAD_CELLS:
         return X[rng.choice(len(X), n_clusters, replace=False)]
-    X = sample(X, SPREAD_ROWS * n_clusters, rng)
+    X = sample(X, SPREAD_ROWS * n_clusters, rng)[:]
     chosen = [rng.randint(len(X))]
     gaps = np.full(len(X), np.inf)
     for draw in rng.random_sample(n_clusters - 1):
@@ -122,22 +132,22 @@ def _assign_by_products(X, centroids, n_threads):
 def _assign_each(X, centroids, n_threads):
     """Labels where rows are so short that a product would not be worth while."""
     labels = np.empty(len(X), np.int32)
-    X = frozen(np.ascontiguousarray(X, np.float32))
     places = frozen(np.ascontiguousarray(centroids.T, np.float64))
 
     def task(lo, hi):
-        nearest_each(X, lo, hi, places, labels)
+        some = frozen(np.ascontiguousarray(X[lo:hi], np.float32))
+        nearest_each(some, places, labels[lo:hi])
 
     run(task, len(X), ROWS, n_threads)
     return labels
 
 
 @kernel_of_numbers
-def nearest_each(X, lo, hi, places, labels):
-    """Fill labels ``lo`` to ``hi``; ``places`` (d, n_clusters) are the centres."""
+def nearest_each(X, places, labels):
+    """Fill the labels of all rows; ``places`` (d, n_clusters) are the centres."""
     d, n_clusters = places.shape
     gaps = np.empty(n_clusters)
-    for i in range(lo, hi):
+    for i in range(len(X)):
         gaps[:] = 0
         for j in range(d):
             x, column = np.float64(X[i, j]), places[j]
@@ -207,11 +217,14 @@ def means(X, labels, centroids):
     counts = np.bincount(labels, minlength=len(centroids))
     some = counts > 0
     moved, sums = centroids.astype(np.float32), np.zeros(centroids.shape)
-    add_rows(frozen(np.ascontiguousarray(X, np.float32)), frozen(labels), sums)
+    for part in blocks(X):
+        rows = frozen(np.ascontiguousarray(X[part], np.float32))
+        add_rows(rows, frozen(labels[part]), sums)
     moved[some] = sums[some] / counts[some, None]
     empty = np.flatnonzero(~some)
     if len(empty):
-        gaps = _gaps(X, moved[labels])
+        every = [_gaps(X[part], moved[labels[part]]) for part in blocks(X)]
+        gaps = np.concatenate(every)
         far = np.argsort(-gaps, kind="stable")[: len(empty)]
         far = far[gaps[far] > 0]
         moved[empty[: len(far)]] = X[far]

@@ -4,8 +4,11 @@ import numpy as np
 
 from sklearn_jin._memory import frozen
 from sklearn_jin.construction.reduced import learn_rerank, lists_of
+from sklearn_jin.points import count, rows_of
+from sklearn_jin.points.rows import query_parts
 from sklearn_jin.search.answer import answer
 from sklearn_jin.search.index import Index, Search
+from sklearn_jin.search.shortlist import others
 from sklearn_jin.search.trial import hold, recall
 
 TRIED = 128  # rows whose neighbours are found exactly, to tell the recall
@@ -21,10 +24,10 @@ def neighbor_graph(points, d, k, target, rng, n_threads):
     fewest lists that give the ``target`` share of the neighbours of some rows; where
     all lists do not, it scores more candidates exactly, and at last all of them.
     """
-    n = len(points.X)
+    n = count(points)
     route, sample = lists_of(points, d, rng, n_threads)
     some = np.sort(rng.choice(n, min(n, TRIED), replace=False))
-    trial = hold(points, frozen(points.X[some]), k + 1, n_threads)
+    trial = hold(points, frozen(rows_of(points, some)), k + 1, n_threads)
     index = Index(None, points, None, route)
     room = max(LEAST_ROOM, int(learn_rerank(route, sample) * (k + 1)))
     for search in searches(len(route.squares), k + 1, min(n, room), n, n_threads):
@@ -55,5 +58,12 @@ def own_neighbors(points, k, target, rng, n_threads):
     """Scores and ids (n, k) of about the nearest others of every point."""
     d = points.X.shape[1]
     route, search, _ = neighbor_graph(points, d, k, target, rng, n_threads)
-    search = search._replace(own=True)
-    return answer(Index(None, points, None, route), points.X, search)
+    index, nodes = Index(None, points, None, route), np.arange(count(points))
+    search = search._replace(k=k + 1, room=max(k + 1, search.room))
+    scores, ids = np.empty((len(nodes), k)), np.empty((len(nodes), k), np.int64)
+    for first, queries, asked in query_parts(points, nodes):
+        part = nodes[first : first + len(asked)]
+        near, found = answer(index, queries, search)
+        keep = others(found, part)
+        scores[part], ids[part] = (x[keep].reshape(-1, k) for x in (near, found))
+    return scores, ids

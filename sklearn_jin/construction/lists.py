@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from sklearn_jin._memory import frozen
 from sklearn_jin.construction.reduced import lists_of
+from sklearn_jin.points.rows import query_parts
 from sklearn_jin.search.index import Index, Search, propose
 from sklearn_jin.search.reduced import rows_by_list
 from sklearn_jin.search.rerank import sift
@@ -49,11 +50,12 @@ def near_rows(near, nodes, use):
     ``part`` numbers the nodes of a chunk; ids (n, k) int32 end in -1s where a row has
     few, and ascend by their exact ``scores`` (n, k) float32.
     """
-    points = near.index.points
-    queries = frozen(points.X[nodes])
+    index = near.index
+    for first, rows, asked in query_parts(index.points, nodes):
+        queries = frozen(rows[asked])
 
-    def score(part, _, ids):
-        ids, scores = sift(points, frozen(queries[part]), ids)
-        use(part, scores, ids)
+        def score(part, _, ids, first=first, queries=queries):
+            ids, scores = sift(index.points, frozen(queries[part]), ids)
+            use(first + part, scores, ids)
 
-    propose(near.index.route, near.index, queries, near.search, score)
+        propose(index.route, index, queries, near.search, score)

@@ -10,6 +10,7 @@ from sklearn_jin.construction.codes import candidates_per_neighbor
 from sklearn_jin.construction.kmeans import sample
 from sklearn_jin.construction.partition import Division, build_lists
 from sklearn_jin.points import count
+from sklearn_jin.points.rows import float_rows
 from sklearn_jin.search.index import Learned
 from sklearn_jin.search.lists import Lists, Probe, candidates
 from sklearn_jin.search.reduced import Reduced
@@ -68,7 +69,8 @@ def _tried(coding, coded):
     """What was found out about the quantizer of ``coded`` lists."""
     quantizer, held = coded.quantizer, coded.held
     if quantizer is None:
-        return Tried(None, 4 * coding.metric.width_, NEAR, held)
+        itemsize = coding.points.X.itemsize
+        return Tried(None, itemsize * coding.metric.width_, NEAR, held)
     room = int(np.ceil(NEAR * coded.learned.rerank))
     return Tried(clone(quantizer), quantizer.n_bytes_, room, held)
 
@@ -109,9 +111,9 @@ def _queries(coding, rng):
     They are some of the rows, or for inner products, whose queries may be unlike
     all rows, directions.
     """
-    X, d = coding.points.X, coding.metric.width_
+    X, d = float_rows(coding.points), coding.metric.width_
     if coding.metric.space != "ip":
-        return sample(X, TRIED, rng), 1
+        return sample(X, TRIED, rng)[:], 1
     queries = np.zeros((TRIED, X.shape[1]), np.float32)
     queries[:, :d] = normalize(rng.standard_normal((TRIED, d)))
     return queries, 0

@@ -15,7 +15,7 @@ from sklearn_jin.construction.kmeans import ULP, assign, kmeans, sample
 from sklearn_jin.metrics import squares
 from sklearn_jin.points import encode_queries, exact
 from sklearn_jin.points.packing import float_column
-from sklearn_jin.points.rows import RowsIP, RowsL2
+from sklearn_jin.points.rows import RowsIP, RowsL2, float_rows
 from sklearn_jin.search.cells import first_mean, nearest_cells
 from sklearn_jin.search.fastscan import block
 from sklearn_jin.search.lists import ADD_LEVELS, Lists
@@ -96,13 +96,14 @@ def build_lists(points, division, n_threads, rng, quantizer=None, n_train=None):
     centers[:, :d] = division.centers
     is_ip = isinstance(points, RowsIP)
     cells = (RowsIP if is_ip else RowsL2)(frozen(aligned(centers)))
-    gaps = _gaps(points.X, cells.X, division, n_threads)
+    X = float_rows(points, d)
+    gaps = _gaps(float_rows(points), cells.X, division, n_threads)
     lists = Lists(
         cells,
         frozen(division.starts),
         frozen(division.ids),
         radii=frozen(_radii(points, division, gaps)),
-        growth=frozen(lists_growth(points, cells, rng)),
+        growth=frozen(lists_growth(X, cells, rng)),
         codes=(),
         scales=frozen(np.ones(len(centers), np.float32)),
         adds=_none(),
@@ -114,7 +115,7 @@ def build_lists(points, division, n_threads, rng, quantizer=None, n_train=None):
     if quantizer is None:
         return lists
     with blas().limit(limits=1, user_api="blas"):
-        residuals = Residuals(points.X, division, _scales(division, gaps))
+        residuals = Residuals(X, division, _scales(division, gaps))
         _fit(quantizer, residuals, rng, n_train, n_threads)
         return with_codes(lists, residuals, gaps, quantizer, rng, n_threads)
 
@@ -128,18 +129,18 @@ def _gaps(X, centers, division, n_threads):
     gaps = np.empty(len(division.ids), np.float32)
 
     def task(lo, hi):
-        ids, labels = division.ids[lo:hi], division.labels[lo:hi]
-        score_own(RowsL2(centers), X, ids, labels, gaps[lo:hi])
+        rows = frozen(X[division.ids[lo:hi]])
+        score_own(RowsL2(centers), rows, division.labels[lo:hi], gaps[lo:hi])
 
     run(task, len(gaps), PART, n_threads)
     return np.sqrt(gaps)
 
 
 @kernel
-def score_own(cells, X, ids, labels, scores):
-    """Scores of the cells ``labels`` for the rows ``ids``."""
-    for s in range(len(ids)):
-        scores[s] = exact(cells, X, ids[s], labels[s])
+def score_own(cells, rows, labels, scores):
+    """Scores of the cells ``labels`` for as many ``rows``."""
+    for s in range(len(rows)):
+        scores[s] = exact(cells, rows, s, labels[s])
 
 
 def _largest(division, gaps):
@@ -173,15 +174,18 @@ def _scales(division, gaps):
     return np.where(scales > 0, scales, 1).astype(np.float32)
 
 
-def lists_growth(points, cells, rng):
+def lists_growth(X, cells, rng):
     """Within what share of its first mean is the score of how many lists.
 
-    Entry ``p - 1`` is the limit within which ``p`` lists are on the average.
+    ``X`` (n, d) are the rows, float32.  Entry ``p - 1`` is the limit within which ``p``
+    lists are on the average.
     """
     n_lists = len(cells.X)
-    if isinstance(points, RowsIP) or n_lists < 2:
+    if isinstance(cells, RowsIP) or n_lists < 2:
         return np.empty(0)
-    asked = sample(points.X, COUNTED, rng)
+    some = sample(X, COUNTED, rng)[:]
+    asked = np.zeros((len(some), cells.X.shape[1]), np.float32)
+    asked[:, : some.shape[1]] = some
     _, scores = nearest_cells(cells, asked, n_lists)
     means = np.maximum(first_mean(scores), np.finfo(np.float32).tiny)[:, None]
     shares = np.sort((scores.astype(np.float64) / means).ravel())
@@ -191,13 +195,13 @@ def lists_growth(points, cells, rng):
 class Residuals(NamedTuple):
     """What the rows of slots lie away from their centres, or from other places."""
 
-    X: np.ndarray
+    X: np.ndarray  # (n, d) float32, or FloatRows
     division: Division
     scales: np.ndarray  # (n_lists,) float32, the units of what is returned
 
     def rows(self, slots):
         """Rows of ``slots`` as they are."""
-        return self.X[self.division.ids[slots], : self.division.centers.shape[1]]
+        return self.X[self.division.ids[slots]]
 
     def less(self, slots, places):
         """Rows of ``slots`` less the ``places`` (n_lists, d) of their lists."""

@@ -12,8 +12,9 @@ from sklearn_jin.construction.codes import KNOWN, NEAR, candidates_needed, hold_
 from sklearn_jin.construction.components import MARGIN, reduction
 from sklearn_jin.construction.partition import lists_growth, partition_rows
 from sklearn_jin.metrics import squares
+from sklearn_jin.points import count
 from sklearn_jin.points.panels import panels_of
-from sklearn_jin.points.rows import RowsIP, RowsL2
+from sklearn_jin.points.rows import RowsIP, RowsL2, float_rows
 from sklearn_jin.search.probing import Probe
 from sklearn_jin.search.reduced import (
     MIDDLE,
@@ -44,24 +45,29 @@ def reduce_rows(points, d, plan, sample, rng):
     The ``sample`` tells how much of the rows must be kept.  Nothing depends on the
     number of threads.
     """
-    X, is_ip, n_threads = points.X[:, :d], isinstance(points, RowsIP), sample.n_threads
+    X, is_ip = float_rows(points, d), isinstance(points, RowsIP)
+    n_threads = sample.n_threads
     mean, directions, share = reduction(X, plan, sample, rng, is_ip)
     n_components = directions.shape[1]
     start = np.zeros(-(-n_components // PANEL) * PANEL, np.float32)
     start[:n_components] = mean @ directions
     basis = Basis(panels_of(directions), frozen(start))
-    Z, rest = _turned(basis, X, mean, n_threads)
-    Z = Z[:, :n_components]
-    rest *= np.float32(share)
+    Z = Turned(basis, X, n_components)
+    if isinstance(X, np.ndarray):  # rows of other types take less memory than these
+        Z = _made(Z, n_threads)
     n_train = LISTED * plan.n_lists if plan.n_train is None else plan.n_train
     division = partition_rows(Z, plan.n_lists, rng, n_threads, n_train)
     centers, c2 = division.centers, squares(division.centers).astype(np.float32)
     growth = np.empty(0)
     if not is_ip:
-        growth = lists_growth(_rows(Z), _rows(centers), rng)
+        growth = lists_growth(Z, _rows(centers), rng)
     blocks, adds, scales, ids, starts = _packed(division, Z, n_threads)
     some = ids >= 0
-    adds.ravel()[some] = 0 if is_ip else adds.ravel()[some] + rest[ids[some]]
+    if is_ip:
+        adds.ravel()[some] = 0
+    elif share > 0:
+        rest = np.float32(share) * _rest(X, Z, mean, n_threads)
+        adds.ravel()[some] += rest[ids[some]]
     middles = np.zeros((0 if is_ip else len(c2), blocks.shape[1] // ROWS), np.float32)
     middles[:, :n_components] = centers[: len(middles)]
     lists = Reduced(
@@ -77,7 +83,7 @@ def lists_of(points, d, rng, n_threads):
     And the sample of rows by which it was made.
     """
     sample = hold_rows(points, d, rng, n_threads)
-    plan = Plan(max(1, round(len(points.X) ** 0.5)), "auto")
+    plan = Plan(max(1, round(count(points) ** 0.5)), "auto")
     return reduce_rows(points, d, plan, sample, rng)[0], sample
 
 
@@ -105,18 +111,43 @@ def _rows(Z):
     return RowsL2(frozen(X))
 
 
-def _turned(basis, X, mean, n_threads):
-    """Reduced rows of ``X``, and the squares of what they lack."""
-    Z = np.empty((len(X), len(basis.start)), np.float32)
-    rest = np.empty(len(X), np.float32)
+class Turned:
+    """Reduced rows of ``X``, made when they are read, by a slice or by ids.
+
+    To make all of them at once would take as much memory as float32 rows do.
+    """
+
+    def __init__(self, basis, X, n_components):
+        self.basis, self.X, self.shape = basis, X, (len(X), n_components)
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, ids):
+        return reduce(self.basis, self.X[ids])[:, : self.shape[1]]
+
+
+def _made(Z, n_threads):
+    """All of the reduced rows, an array."""
+    rows = np.empty(Z.shape, np.float32)
 
     def task(lo, hi):
-        Z[lo:hi] = reduce(basis, X[lo:hi])
+        rows[lo:hi] = Z[lo:hi]
+
+    run(task, len(Z), PART, n_threads)
+    return rows
+
+
+def _rest(X, Z, mean, n_threads):
+    """The squares (n,) of what reduced rows ``Z`` of ``X`` lack."""
+    rest = np.empty(len(Z), np.float32)
+
+    def task(lo, hi):
         lost = squares(X[lo:hi] - mean) - squares(Z[lo:hi])
         rest[lo:hi] = np.maximum(lost, 0)
 
-    run(task, len(X), PART, n_threads)
-    return Z, rest
+    run(task, len(Z), PART, n_threads)
+    return rest
 
 
 def _packed(division, Z, n_threads):
@@ -130,31 +161,33 @@ def _packed(division, Z, n_threads):
     scales = np.ones(len(sizes), np.float32)
 
     def task(lo, hi):
-        pack(division, Z, lo, hi, starts, blocks, adds.ravel(), ids, scales)
+        rows = Z[division.ids[division.starts[lo] : division.starts[hi]]]
+        pack(division, rows, lo, hi, starts, blocks, adds.ravel(), ids, scales)
 
     run(task, len(sizes), LISTS_PER_TASK, n_threads)
     return blocks, adds, scales, ids, starts
 
 
 @kernel
-def pack(division, Z, first, last, starts, blocks, adds, ids, scales):
+def pack(division, rows, first, last, starts, blocks, adds, ids, scales):
     """Fill the blocks of some lists, and ``adds`` with ``|r|^2 - 2 <r, r - r'>``.
 
+    ``rows`` are the reduced ones of these lists, by slot.
     With ``r'`` what the bytes stand for the product lacks ``-2 <z - c, r - r'>``, and a
     query for which that matters is near the row: there ``z - c`` is ``r``.
     """
-    d = Z.shape[1]
+    d, start = rows.shape[1], division.starts[first]
     for cell in range(first, last):
         center, largest = division.centers[cell], np.float32(0)
         for slot in range(division.starts[cell], division.starts[cell + 1]):
-            row = Z[division.ids[slot]]
+            row = rows[slot - start]
             for j in range(d):
                 if abs(row[j] - center[j]) > largest:  # nor is a NaN
                     largest = abs(row[j] - center[j])
         scale = largest / np.float32(TOP) if largest > 0 else np.float32(1)
         scales[cell], per = scale, np.float32(1) / scale
         for slot in range(division.starts[cell], division.starts[cell + 1]):
-            i, row = slot - division.starts[cell], Z[division.ids[slot]]
+            i, row = slot - division.starts[cell], rows[slot - start]
             b, place = starts[cell] + i // ROWS, i % ROWS
             add = np.float32(0)
             for j in range(d):

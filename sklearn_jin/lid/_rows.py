@@ -23,7 +23,7 @@ def fit_copy(index, X, n_jobs=None):
             "distances, and squared ones would halve them: use metric='euclidean'"
             + (", on rows of length 1" if name in ("cosine", "angular") else "")
         )
-    if getattr(index, "store_vectors", True) not in (True, "float32"):
+    if getattr(index, "store_vectors", True) not in (True, "float32", "input"):
         raise ValueError(
             f"index has store_vectors={index.store_vectors!r}, whose distances are "
             "estimates: use store_vectors=True"

@@ -31,7 +31,7 @@ from sklearn_jin._memory import settled
 from sklearn_jin._threads import count_threads
 from sklearn_jin._version import __version__
 from sklearn_jin.metrics import ALIASES, METRICS, effective_metric
-from sklearn_jin.neighbors._inputs import checked
+from sklearn_jin.neighbors._inputs import checked, form_of, kept_types
 from sklearn_jin.neighbors._progress import watch
 from sklearn_jin.neighbors._shell import shell
 
@@ -71,7 +71,7 @@ class Neighbors(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows to be found.  They are kept as float32.
+            Rows to be found.  They are kept as float32, or as ``store_vectors`` says.
         y : Ignored
             Present for API consistency by convention.
 
@@ -86,14 +86,14 @@ class Neighbors(
             If a parameter or ``X`` is invalid.  The estimator is then left as it was.
         """
         twin = self._twin()
-        twin._fit(checked(twin, X, reset=True))
+        twin._fit(checked(twin, X, reset=True, kept=kept_types(twin)))
         # One assignment: another thread sees the old index or the new one, and a fit
         # that fails or is interrupted leaves the estimator as it was.
         self.__dict__ = vars(twin)
         return self
 
     def _fit(self, X):
-        from sklearn_jin.points.rows import ROWS
+        from sklearn_jin.points.rows import points_of
 
         name = effective_metric(self.metric, self.p)
         if self.metric_params:
@@ -101,10 +101,16 @@ class Neighbors(
                 f"metric_params={self.metric_params!r} is not supported: "
                 "no metric of this index has parameters"
             )
-        metric = METRICS[name]().fit(X)
+        metric, form = METRICS[name](), form_of(self, X)
+        if form == "input" and not metric.keeps_types:
+            raise ValueError(
+                f"store_vectors='input' does not keep {X.dtype} rows for "
+                f"metric={self.metric!r}, which computes others from them: give X as "
+                "float32, or use store_vectors='float16' or 'float32'"
+            )
         self.effective_metric_, self.effective_metric_params_ = name, {}
         self.n_samples_fit_ = self._n_features_out = len(X)
-        points = ROWS[metric.space](metric.rows(X))
+        points = points_of(metric, X, form)
         self.index_ = self._index(metric, points, partial(watch, self))
 
     def kneighbors(self, X=None, n_neighbors=None, return_distance=True):

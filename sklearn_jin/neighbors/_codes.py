@@ -64,6 +64,7 @@ def encode(index, metric, points, graph=None):
     quantizer = asked_for(index, metric)
     encoded = codes.NOT_ENCODED
     two_levels = store_of(index) not in (None, "int8") and not is_scanned(index)
+    two_levels = two_levels and points.X.itemsize > 1  # as much as finer codes take
     if quantizer is not None:
         rng = check_random_state(index.random_state)
         sample = codes.hold_rows(
@@ -128,7 +129,7 @@ def wanted(index, metric, quantizer):
 
 def refuse_without_codes(index):
     """Raise ValueError if less than the rows is to be kept, but there are no codes."""
-    if store_of(index) != "float32":
+    if store_of(index) in (None, "int8"):
         raise ValueError(
             f"store_vectors={index.store_vectors!r} needs codes to be searched "
             f"instead, but quantizer={getattr(index, 'quantizer', None)!r} makes none "

@@ -4,21 +4,21 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import validate_data
 
-from sklearn_jin.metrics import FLOAT32_MAX, all_below
+from sklearn_jin.metrics import FLOAT32_MAX, NARROW, all_below
 
 _FLOATS = np.dtype(np.float32), np.dtype(np.float64)
 _SMALL_TYPES = tuple(np.dtype(t) for t in ("f4", "f2", "i1", "u1", "i2", "u2", "?"))
 _MODEST = 1e18  # whose square float32 holds
 
 
-def checked(estimator, X, reset=False):
+def checked(estimator, X, reset=False, kept=()):
     """``X`` as a float array of two dimensions, within float32.
 
     With ``reset`` its width and the names of its columns become those of the
-    ``estimator``, or else they must be.
+    ``estimator``, or else they must be.  An array of a type that is ``kept`` keeps it.
     """
     if reset or not _is_plain(estimator, X):
-        X = _validated(estimator, X, reset)
+        X = _validated(estimator, X, reset, kept)
     elif all_below(_MODEST, X):
         return X
     elif not _is_finite(X):
@@ -29,6 +29,23 @@ def checked(estimator, X, reset=False):
             f"(at most {FLOAT32_MAX:.6g}): rescale the data"
         )
     return X
+
+
+def form_of(estimator, X):
+    """How the rows ``X`` are to be kept: as "float32", as "float16" or as "input".
+
+    See :meth:`sklearn_jin.metrics.Euclidean.fit`.
+    """
+    store = getattr(estimator, "store_vectors", True)
+    if store == "input" and X.dtype in NARROW:
+        return "input"
+    return "float16" if store == "float16" else "float32"
+
+
+def kept_types(estimator):
+    """Types of rows of which ``fit`` makes no float32 copy."""
+    store = getattr(estimator, "store_vectors", True)
+    return {"input": NARROW, "float16": (np.dtype(np.float16),)}.get(store, ())
 
 
 def _is_plain(estimator, X):
@@ -53,14 +70,15 @@ def _is_finite(X):
         return bool(np.isfinite(X.sum()))
 
 
-def _validated(estimator, X, reset):
+def _validated(estimator, X, reset, kept=()):
     """``X`` as scikit-learn's validation returns it."""
     if sparse.issparse(X):
         raise TypeError(
             f"X is sparse, which {type(estimator).__name__} does not take: densify it "
             "with X.toarray() or reduce it with sklearn.decomposition.TruncatedSVD"
         )
-    small = getattr(X, "dtype", None) in _SMALL_TYPES
-    dtype = np.float32 if small else [np.float64, np.float32]
+    own = getattr(X, "dtype", None)
+    small = own in _SMALL_TYPES and own not in kept
+    dtype = np.float32 if small else [np.float64, np.float32, *kept]
     with np.errstate(over="ignore", invalid="ignore"):  # sums of huge numbers
         return validate_data(estimator, X, reset=reset, order="C", dtype=dtype)

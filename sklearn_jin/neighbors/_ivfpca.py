@@ -62,10 +62,15 @@ class IVFPCANeighbors(PartitionNeighbors):
         numbers.  None takes as many as hold 99.5 % of the neighbours of some rows, as
         ``fit`` measured: from 2.5 to 16 a neighbour, and 12 more than these at least.
         ``"bound"`` takes 32.  It is read when a query is made.
-    store_vectors : {True, "float32", "float16", "int8"}, default=True
-        What is kept of the rows for exact scores.  True and ``"float32"`` keep them as
-        they are, ``"float16"`` and ``"int8"`` round them to half or a quarter of that
-        memory.  False is refused: the components propose, and the rows decide.
+    store_vectors : {True, "float32", "float16", "int8", "input"}, default=True
+        What is kept of the rows.  True and ``"float32"`` keep them as float32.
+        ``"float16"`` rounds them to 11 significant bits and half of the memory.
+        ``"input"`` keeps uint8, int8 and float16 rows as they come, exactly, and never
+        makes a float32 copy of all: a quarter of the memory for bytes.  Metrics that
+        compute other rows (cosine, angular, correlation, Hellinger) refuse such rows;
+        rows of other types are kept as float32.  ``"int8"`` rounds rows to a quarter
+        of the memory.  False is refused: the components propose, and the
+        rows decide.
     max_train : int or "auto", default="auto"
         Number of rows, drawn at random, that centres are learned from.  More of them
         fit the data better and lengthen building; memory does not depend on them.
@@ -183,8 +188,9 @@ class IVFPCANeighbors(PartitionNeighbors):
         lists, sizes = reduced.reduce_rows(points, metric.width_, plan, sample, rng)
         self.n_components_ = lists.centers.shape[1]
         step()
-        if metric.width_ < codes.WIDE or store_of(self) == "int8":
-            quantizer.fit(points.X[:, : metric.width_])
+        narrow = points.X.itemsize == 1  # as much as finer codes take
+        if metric.width_ < codes.WIDE or narrow or store_of(self) == "int8":
+            quantizer.fit(codes.training_rows(points, metric))
             encoded = codes.Encoded(quantizer, None)
         else:
             encoded = codes.encode_rows(points, metric, quantizer, sample)

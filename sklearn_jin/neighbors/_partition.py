@@ -76,10 +76,11 @@ class PartitionNeighbors(Reranked, Neighbors):
         """Lists on the codes that are asked for, or chosen; ``step`` is called once."""
         from sklearn_jin.construction import lists_of_codes
         from sklearn_jin.construction.partition import CODED, partition_rows
+        from sklearn_jin.points.rows import float_rows
 
         rng, n_threads = check_random_state(self.random_state), self._threads()
         n_train = None if self.max_train == "auto" else self.max_train
-        X = points.X[:, : metric.width_]
+        X = float_rows(points, metric.width_)
         division = partition_rows(
             X, self.n_lists_, rng, n_threads, n_train, self._spill
         )

@@ -71,10 +71,15 @@ class ScaNNNeighbors(PartitionNeighbors):
         bit; for the inner product 16 and 24.  ``"bound"`` goes on until the error of
         the codes, as it was learned in ``fit``, makes a nearer row unlikely.  It is
         read when a query is made.
-    store_vectors : {True, "float32", "float16", "int8"}, default=True
-        What is kept of the rows for exact scores.  True and ``"float32"`` keep them as
-        they are, ``"float16"`` and ``"int8"`` round them to half or a quarter of that
-        memory.  False is refused: the codes propose, and the rows decide.
+    store_vectors : {True, "float32", "float16", "int8", "input"}, default=True
+        What is kept of the rows.  True and ``"float32"`` keep them as float32.
+        ``"float16"`` rounds them to 11 significant bits and half of the memory.
+        ``"input"`` keeps uint8, int8 and float16 rows as they come, exactly, and never
+        makes a float32 copy of all: a quarter of the memory for bytes.  Metrics that
+        compute other rows (cosine, angular, correlation, Hellinger) refuse such rows;
+        rows of other types are kept as float32.  ``"int8"`` rounds rows to a quarter
+        of the memory.  False is refused: the codes propose, and the
+        rows decide.
     max_train : int or "auto", default="auto"
         Number of rows, drawn at random, that centres and codes are learned from.  More
         of them fit the data better and lengthen building; memory does not depend on

@@ -156,7 +156,10 @@ class Reranked:
             StrOptions({"bound"}),
             None,
         ],
-        "store_vectors": ["boolean", StrOptions({"float32", "float16", "int8"})],
+        "store_vectors": [
+            "boolean",
+            StrOptions({"float32", "float16", "int8", "input"}),
+        ],
     }
 
 

@@ -88,11 +88,16 @@ class SNGNeighbors(GraphNeighbors):
         rows, as ``fit`` measured: from 1 to 16 a neighbour.  ``"bound"`` goes on until
         the error of the codes, as it was learned in ``fit``, makes a nearer row
         unlikely.  It is read when a query is made.
-    store_vectors : bool or {"float32", "float16", "int8"}, default=True
-        What is kept of the rows for exact scores.  True and ``"float32"`` keep them as
-        they are, ``"float16"`` and ``"int8"`` round them to half or a quarter of that
-        memory, and False keeps nothing but the codes, whose distances are estimates.
-        Anything but float32 needs a ``quantizer``.
+    store_vectors : bool or {"float32", "float16", "int8", "input"}, default=True
+        What is kept of the rows.  True and ``"float32"`` keep them as float32.
+        ``"float16"`` rounds them to 11 significant bits and half of the memory: with or
+        without a ``quantizer`` they are searched, and half as many cache lines read.
+        ``"input"`` keeps uint8, int8 and float16 rows as they come, exactly, and never
+        makes a float32 copy of all: a quarter of the memory for bytes.  Metrics that
+        compute other rows (cosine, angular, correlation, Hellinger) refuse such rows;
+        rows of other types are kept as float32.  ``"int8"`` rounds rows to a quarter
+        of the memory, and False keeps nothing but the codes, whose distances are
+        estimates; both need a ``quantizer``.
     metric : str, default="minkowski"
         ``"euclidean"`` (``"l2"``), ``"sqeuclidean"``, ``"cosine"``, ``"angular"`` (the
         angle over pi), ``"correlation"``, ``"hellinger"``, ``"inner_product"``

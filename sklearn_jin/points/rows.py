@@ -1,11 +1,25 @@
-"""Vectors as they came, in float32, under squared L2, L1 or L-infinity."""
+"""Vectors with all their numbers, under squared L2, L1, L-infinity or inner products.
+
+Numbers are float32, or narrower: uint8, int8, or the bits of float16 numbers as uint16.
+The type of the array chooses how kernels load them, and all that they compute is
+float32, or float64 where a score is exact.
+"""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_jin._memory import aligned, frozen, lines_of, padded_width
-from sklearn_jin._simd import LINE, dot, l1, largest, prefetch_lines, squared_l2
+from sklearn_jin._memory import LINE, aligned, frozen, lines_of, padded_width
+from sklearn_jin._simd import (
+    dot,
+    floats,
+    l1,
+    largest,
+    number,
+    prefetch_lines,
+    squared_l2,
+)
+from sklearn_jin.metrics import blocks
 from sklearn_jin.points import (
     Work,
     exact,
@@ -24,12 +38,15 @@ from sklearn_jin.points import (
 )
 
 FETCHED_LINES = 64  # of one row; the hardware follows a longer row by itself
+TYPES = tuple(map(np.dtype, ("f4", "u1", "i1", "u2")))  # which kernels can load
+QUERY_BYTES = 2**23  # of float32 rows that stand for others at a time
+UNSCALED = frozen(np.ones(1, np.float32))
 
 
 class RowsL2(NamedTuple):
     """Rows whose score is the squared L2 distance."""
 
-    X: np.ndarray  # (n, width) float32, padded with zeros, rows start at a line
+    X: np.ndarray  # (n, width), padded with zeros; float32 rows start at a line
 
 
 class RowsL1(NamedTuple):
@@ -54,7 +71,8 @@ class RowsIP(NamedTuple):
     shortest: the answers are among the former, and so are the upper layers.
     """
 
-    X: np.ndarray  # as in RowsL2
+    X: np.ndarray  # as in RowsL2; times the scale they are of length 1 at most
+    scale: np.ndarray = UNSCALED  # (1,) float32, a power of two
 
 
 def scratch_rows(points, n):
@@ -66,13 +84,70 @@ def set_query_rows(points, scratch, v, queries, q):
         scratch[v, j] = queries[q, j]
 
 
+@set_query.register(RowsIP)
+def set_query_ip(points, scratch, v, queries, q):
+    scale = points.scale[0]
+    for j in range(queries.shape[1]):
+        scratch[v, j] = queries[q, j] * scale
+
+
 def prefetch_rows(points, i):
-    width = points.X.shape[1]
-    prefetch_lines(points.X, i, min((4 * width + LINE - 1) // LINE, FETCHED_LINES))
+    n_bytes = points.X.itemsize * points.X.shape[1]
+    start = i * n_bytes % LINE  # within a line
+    lines = (start + n_bytes + LINE - 1) // LINE
+    prefetch_lines(points.X, i, min(lines, FETCHED_LINES))
 
 
-def rows_as_they_are(points, ids):
-    return points.X[ids]
+def prepared_rows(points, ids):
+    rows = floats(points.X[ids])
+    scale = getattr(points, "scale", UNSCALED)
+    return rows if scale[0] == 1 else rows * scale
+
+
+class FloatRows:
+    """Rows of points as prepared float32 ones, which are made when they are read.
+
+    It is indexed by a slice or by ids, as the array (n, d) that it stands for.
+    """
+
+    def __init__(self, points, d, ids=None):
+        n = len(points.X) if ids is None else len(ids)
+        self.points, self.shape, self.ids = points, (n, d), ids
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, ids):
+        ids = ids if self.ids is None else self.ids[ids]
+        return rows_of(self.points, ids)[:, : self.shape[1]]
+
+    def taken(self, ids):
+        """The rows ``ids``, which are not made yet."""
+        return FloatRows(self.points, self.shape[1], ids)
+
+
+def float_rows(points, d=None):
+    """The first ``d`` numbers of all prepared rows: an array, or :class:`FloatRows`."""
+    d = points.X.shape[1] if d is None else d
+    if points.X.dtype == np.float32:
+        return points.X[:, :d]
+    return FloatRows(points, d)
+
+
+def query_parts(points, ids):
+    """Parts of the rows ``ids`` as queries.
+
+    Each is the place of the part in ``ids``, an array of queries, and the numbers of
+    those that are asked.  Float32 rows serve as they are; of others no more than
+    ``QUERY_BYTES`` are made at a time.
+    """
+    if points.X.dtype == np.float32:
+        yield 0, points.X, ids
+        return
+    step = max(1, QUERY_BYTES // (4 * points.X.shape[1]))
+    for lo in range(0, len(ids), step):
+        queries = frozen(rows_of(points, ids[lo : lo + step]))
+        yield lo, queries, np.arange(len(queries))
 
 
 def subset_rows(points, ids):
@@ -82,10 +157,12 @@ def subset_rows(points, ids):
 def ranges_of_rows(points, n, d):
     width = padded_width(d)
     yield np.array([points[0].shape[1]]), width, width
+    yield np.array([len(part) for part in points[1:]]), 1, 1
+    yield np.array([points[0].dtype in TYPES]), True, True
 
 
 def work_of_rows(points):
-    # In the cache 6 ns for 128 features, 21 ns for 512 and 47 ns for 960.
+    # In the cache 6 ns for 128 float32 features, 21 ns for 512 and 47 ns for 960.
     return Work(lines_of(points.X), 0.045 * points.X.shape[1])
 
 
@@ -93,10 +170,9 @@ for kind in (RowsL2, RowsL1, RowsLinf, RowsIP):
     work.register(kind, work_of_rows)
     ranges_of.register(kind, ranges_of_rows)
     new_scratch.register(kind, scratch_rows)
-    set_query.register(kind, set_query_rows)
     prefetch.register(kind, prefetch_rows)
     subset.register(kind, subset_rows)
-    rows_of.register(kind, rows_as_they_are)
+    rows_of.register(kind, prepared_rows)
 
 
 def zero_of_rows_is_sure(points):
@@ -106,6 +182,7 @@ def zero_of_rows_is_sure(points):
 # Not of inner products, whose scores are cut at 0.
 for kind in (RowsL2, RowsL1, RowsLinf):
     zero_is_sure.register(kind, zero_of_rows_is_sure)
+    set_query.register(kind, set_query_rows)
 
 
 @score.register(RowsL2)
@@ -135,7 +212,8 @@ def pair_score_l2(points, i, j):
 
 @pair_score.register(RowsIP)
 def pair_score_ip(points, i, j):
-    return max(np.float32(1) - dot(points.X, i, points.X, j), np.float32(0))
+    product = points.scale[0] ** 2 * dot(points.X, i, points.X, j)
+    return max(np.float32(1) - product, np.float32(0))
 
 
 @pair_score.register(RowsL1)
@@ -152,7 +230,7 @@ def pair_score_linf(points, i, j):
 def exact_l2(points, queries, q, i):
     total = 0.0
     for j in range(queries.shape[1]):
-        gap = np.float64(queries[q, j]) - np.float64(points.X[i, j])
+        gap = np.float64(queries[q, j]) - number(points.X[i, j])
         total += gap * gap
     return total
 
@@ -161,7 +239,7 @@ def exact_l2(points, queries, q, i):
 def exact_l1(points, queries, q, i):
     total = 0.0
     for j in range(queries.shape[1]):
-        total += abs(np.float64(queries[q, j]) - np.float64(points.X[i, j]))
+        total += abs(np.float64(queries[q, j]) - number(points.X[i, j]))
     return total
 
 
@@ -169,7 +247,7 @@ def exact_l1(points, queries, q, i):
 def exact_linf(points, queries, q, i):
     most = 0.0
     for j in range(queries.shape[1]):
-        gap = abs(np.float64(queries[q, j]) - np.float64(points.X[i, j]))
+        gap = abs(np.float64(queries[q, j]) - number(points.X[i, j]))
         if gap > most:
             most = gap
         elif gap != gap:
@@ -182,19 +260,35 @@ def exact_ip(points, queries, q, i):
     """Minus the inner product: the only score that may be negative."""
     total = 0.0
     for j in range(queries.shape[1]):
-        total -= np.float64(queries[q, j]) * np.float64(points.X[i, j])
-    return total
+        total -= np.float64(queries[q, j]) * number(points.X[i, j])
+    return total * np.float64(points.scale[0])
 
 
 @spaces.register(RowsIP)
 def spaces_ip(points):
-    return RowsL2(points.X), points
+    return RowsL2(points.X), points  # a scale changes no order of distances
 
 
 @insertion_order.register(RowsIP)
 def insertion_order_ip(points, order):
-    lengths = np.einsum("ij,ij->i", points.X, points.X)
+    X = float_rows(points)
+    every = (X[part] for part in blocks(X))
+    lengths = np.concatenate([np.einsum("ij,ij->i", some, some) for some in every])
     return order[np.argsort(-lengths[order], kind="stable")]
 
 
 ROWS = {"l2": RowsL2, "l1": RowsL1, "linf": RowsLinf, "ip": RowsIP}
+
+
+def points_of(metric, X, form="float32"):
+    """The points of the rows ``X``, to which the ``metric`` is fitted.
+
+    ``form`` is as in :meth:`sklearn_jin.metrics.Euclidean.fit`.
+    """
+    metric.fit(X, form)
+    dtype = {"float32": np.float32, "float16": np.float16}.get(form, X.dtype)
+    points = ROWS[metric.space](metric.rows(X, dtype))
+    if metric.lift_ == 0:
+        return points
+    scale = np.ldexp(np.float32(1), [-metric.lift_])
+    return points._replace(scale=frozen(scale))

@@ -15,7 +15,14 @@ from sklearn.base import (
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sklearn_jin._threads import run
-from sklearn_jin.metrics import FLOAT32_MAX, TOP, safe_exponent, size_of, times_power
+from sklearn_jin.metrics import (
+    FLOAT32_MAX,
+    TOP,
+    blocks,
+    safe_exponent,
+    size_of,
+    times_power,
+)
 
 SAFE = (2.0**-30, 2.0**30)  # sizes of rows of which float32 holds all sums and squares
 MOST = 2**20  # numbers turned into float64 at a time
@@ -183,13 +190,6 @@ class Quantizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         or ``"ip"``, minus the inner product.  For indexes, whose rows are near 1.
         """
         raise NotImplementedError
-
-
-def blocks(X):
-    """Slices of the rows of ``X`` that leave room for copies in float64."""
-    n, d = X.shape
-    step = max(1, MOST // d)
-    return (slice(lo, lo + step) for lo in range(0, n, step))
 
 
 def _times_power(X, exponent, most):

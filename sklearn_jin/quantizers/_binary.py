@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklearn_jin._compat import StrOptions
-from sklearn_jin.quantizers._base import blocks
+from sklearn_jin.metrics import blocks
 from sklearn_jin.quantizers._planes import (
     FLOAT,
     PlanesQuantizer,

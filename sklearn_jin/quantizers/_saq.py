@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sklearn_jin._compat import Integers, Interval
-from sklearn_jin.quantizers._base import blocks
+from sklearn_jin.metrics import blocks
 from sklearn_jin.quantizers._planes import (
     FLOAT,
     PlanesQuantizer,

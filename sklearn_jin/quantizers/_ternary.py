@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_jin.quantizers._base import blocks
+from sklearn_jin.metrics import blocks
 from sklearn_jin.quantizers._planes import FLOAT, PlanesQuantizer, center_of
 
 

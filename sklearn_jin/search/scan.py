@@ -18,7 +18,7 @@ from sklearn_jin._threads import run
 from sklearn_jin.metrics import squares
 from sklearn_jin.points import count, encode_queries, exact, new_scratch, score
 from sklearn_jin.points.codes import set_queries
-from sklearn_jin.points.rows import RowsIP, RowsL2
+from sklearn_jin.points.rows import RowsIP, RowsL2, float_rows
 from sklearn_jin.search import counters
 from sklearn_jin.search.index import Flat, allowed_ids, propose
 from sklearn_jin.search.keys import key_of, score_of, split_keys
@@ -71,7 +71,7 @@ class Products:
     """
 
     def __init__(self, points, queries, some, room):
-        self.X, self.some, self.room = points.X, some, room
+        self.X, self.some, self.room = float_rows(points), some, room
         self.is_ip = isinstance(points, RowsIP)
         step = -(-len(self.X) // 1000)
         self.center = np.float32(0) if self.is_ip else self.X[::step].mean(axis=0)

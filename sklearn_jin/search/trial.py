@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_jin.points import count
 from sklearn_jin.search.answer import answer
 from sklearn_jin.search.beam import NO_END, Beam
 from sklearn_jin.search.index import FLAT, Index, Search
@@ -30,7 +31,7 @@ class Trial(NamedTuple):
 
 def hold(points, queries, k, n_threads):
     """The trial of ``queries`` among the ``points``, which are rows."""
-    search = Search(min(k, len(points.X)), n_threads=n_threads)
+    search = Search(min(k, count(points)), n_threads=n_threads)
     return Trial(queries, *answer(Index(None, points, None, FLAT), queries, search))
 
 

@@ -410,7 +410,7 @@ def test_a_quantizer_is_refused_by_metrics_without_codes(route):
         route(ScalarQuantizer(), metric="manhattan").fit(normal(40, 12))
 
 
-@pytest.mark.parametrize("kept", [False, "float16", "int8"])
+@pytest.mark.parametrize("kept", [False, "int8"])
 def test_rows_are_not_dropped_without_codes(route, kept):
     message = f"store_vectors='?{kept}'?.*quantizer=None.*choose a quantizer"
     with pytest.raises(ValueError, match=message):

@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_jin import (
     AnisotropicQuantizer,
+    FlatNeighbors,
     IVFNeighbors,
     IVFPQNeighbors,
     IVFPQTransformer,
@@ -361,13 +362,14 @@ def test_rows_are_kept_as_asked_for(c, kept, metric):
 @pytest.mark.parametrize("metric", ["euclidean", "inner_product"])
 def test_rounded_rows_are_found_as_well(c, kept, metric):
     X, Q = split(lambda rng, n: rng.random((n, 9)))
-    params = {"metric": metric, "n_probes": 15, "random_state": 0}
+    params = {"metric": metric, "n_probes": 40, "random_state": 0}
     whole, rounded = (
         c(store_vectors=stored, **params).fit(X).kneighbors(Q, 10)[1]
         for stored in (True, kept)
     )
-    same = (whole[:, :, None] == rounded[:, None]).any(axis=2)
-    assert same.mean() >= 0.97
+    true = FlatNeighbors(metric=metric).fit(X).kneighbors(Q, 10)[1][:, :, None]
+    shares = [(true == ids[:, None]).any(axis=2).mean() for ids in (whole, rounded)]
+    assert shares[1] >= shares[0] - 0.02
 
 
 @every_class
@@ -376,12 +378,11 @@ def test_rows_are_not_dropped(c):
         listed(c, indexes.rows(60), store_vectors=False)
 
 
-@pytest.mark.parametrize("kept", ["float16", "int8"])
 @pytest.mark.parametrize("params", [{"quantizer": None}, {"metric": "manhattan"}])
-def test_rows_are_not_rounded_without_codes(kept, params):
-    message = f"store_vectors='{kept}'.*choose a quantizer"
+def test_rows_are_no_codes_without_a_quantizer(params):
+    message = "store_vectors='int8'.*choose a quantizer"
     with pytest.raises(ValueError, match=message):
-        listed(IVFNeighbors, indexes.rows(60), store_vectors=kept, **params)
+        listed(IVFNeighbors, indexes.rows(60), store_vectors="int8", **params)
 
 
 COPIED = {

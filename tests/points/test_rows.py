@@ -9,7 +9,15 @@ from sklearn_jin import points
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import LINE, frozen
 from sklearn_jin.metrics import METRICS
-from sklearn_jin.points.rows import ROWS, RowsIP, RowsL2
+from sklearn_jin.points import rows as module
+from sklearn_jin.points.rows import (
+    ROWS,
+    RowsIP,
+    RowsL2,
+    float_rows,
+    points_of,
+    query_parts,
+)
 
 METRIC = {
     "l2": "sqeuclidean",
@@ -131,3 +139,78 @@ def test_long_rows_are_inserted_first_for_dot():
 def test_an_unknown_kind_is_refused_by_name():
     with pytest.raises(TypeError, match="tuple has no registered subset"):
         points.subset((), np.array([0]))
+
+
+# Rows in other types than float32.
+
+TYPES = pytest.mark.parametrize("dtype", ["uint8", "int8", "float16"])
+
+
+def typed(space, dtype, n=7, d=20):
+    """Points of rows as they come, the rows, and prepared queries."""
+    rng = np.random.default_rng(0)
+    ends = {"uint8": (0, 256), "int8": (-128, 128), "float16": (-2048, 2049)}[dtype]
+    X, Q = (rng.integers(*ends, (m, d)).astype(dtype) for m in (n, 5))
+    metric = METRICS[METRIC[space]]()
+    record = points_of(metric, X, "input")
+    return record, X, metric.prepare_queries(Q.astype(np.float32))[0], metric
+
+
+@TYPES
+@pytest.mark.parametrize("space", METRIC)
+def test_rows_of_any_type_score_as_float32_rows_do(space, dtype):
+    record, X, queries, metric = typed(space, dtype)
+    assert record.X.itemsize == X.itemsize and record.X.shape == (7, 20)
+    rows = points.rows_of(record, slice(None))
+    assert rows.dtype == np.float32
+    assert_array_equal(metric.restore(rows), X)
+    found = all_scores(record, queries)
+    expected = all_scores(ROWS[space](frozen(rows)), queries)
+    for some, other in zip(found[:3], expected[:3]):
+        assert_allclose(some, other, 1e-5, 1e-6)
+    assert_allclose(found[3], expected[3], 1e-12)
+
+
+@pytest.mark.parametrize("space", METRIC)
+def test_halves_are_as_exact_as_their_digits(space):
+    X = np.random.default_rng(0).standard_normal((9, 20)) * 1e5
+    metric = METRICS[METRIC[space]]()
+    record = points_of(metric, X, "float16")
+    back = metric.restore(points.rows_of(record, slice(None)))
+    # Numbers far below the largest are subnormal: as exact as these allow.
+    size = np.linalg.norm(X, axis=1).max() if space == "ip" else np.abs(X).max()
+    assert_allclose(back, X, rtol=2**-11, atol=2**-38 * size)
+
+
+@TYPES
+def test_other_rows_are_queries_a_part_at_a_time(dtype, monkeypatch):
+    record, X, _, _ = typed("l2", dtype, 9)
+    ids = np.array([3, 8, 1, 1, 0])
+    monkeypatch.setattr(module, "QUERY_BYTES", 2 * 4 * 20)
+    parts = list(query_parts(record, ids))
+    assert [first for first, _, _ in parts] == [0, 2, 4]
+    asked = np.vstack([queries[rows] for _, queries, rows in parts])
+    assert_array_equal(asked, X[ids])
+    rows = RowsL2(frozen(asked))
+    (part,) = query_parts(rows, ids)
+    assert part[1] is rows.X and part[2] is ids
+
+
+@TYPES
+def test_float_rows_stand_for_an_array(dtype):
+    record, X, _, _ = typed("l2", dtype, 9)
+    rows = float_rows(record, 17)
+    assert len(rows) == 9 and rows.shape == (9, 17)
+    assert_array_equal(rows[2:5], X[2:5, :17])
+    some = rows.taken(np.array([7, 2, 5]))
+    assert some.shape == (3, 17)
+    assert_array_equal(some[1:], X[[2, 5], :17])
+
+
+def test_rows_of_no_known_type_are_damaged():
+    record, _, _, _ = typed("ip", "uint8")
+    other = record._replace(X=record.X.astype(np.float64))
+    for part, sound in ((record, True), (other, False)):
+        triples = points.ranges_of(part, 7, 20)
+        within = [least <= np.min(x) <= np.max(x) <= most for x, least, most in triples]
+        assert all(within) == sound

@@ -17,7 +17,12 @@ from sklearn_jin import HNSWNeighbors, _simd
 X = np.random.default_rng(0).integers(-9, 9, (500, 37))
 index = HNSWNeighbors(exact_threshold=0, random_state=0, n_jobs=1).fit(X)
 ids = index.kneighbors(n_neighbors=7, return_distance=False)
-print(_simd.LEVEL, ids.ravel().tolist())
+told = [ids.ravel().tolist()]
+for store, own in (("float16", X), ("input", X.astype(np.int8))):
+    index = HNSWNeighbors(exact_threshold=0, random_state=0, store_vectors=store)
+    ids = index.fit(own).kneighbors(X[:60], 7, return_distance=False)
+    told.append(ids.ravel().tolist())
+print(_simd.LEVEL, told)
 """
 
 
@@ -64,6 +69,15 @@ def run_blocks(blocks, quads, tables, factors, sums, scores, masks):
         masks[6 + b] = _simd.differing_bits(tables, b, blocks, b)
         masks[9 + b] = _simd.lowest(masks[b] | np.uint64(1 << 40))
 
+@kernel
+def run_rows(arrays, others, found):
+    for i in range(len(arrays)):
+        for j in range(len(others)):
+            found[i, j, 0] = _simd.dot(arrays, i, others, j)
+            found[i, j, 1] = _simd.squared_l2(arrays, i, others, j)
+            found[i, j, 2] = _simd.l1(arrays, i, others, j)
+            found[i, j, 3] = _simd.largest(arrays, i, others, j)
+
 rng = np.random.default_rng(0)
 codes = rng.integers(0, 256, (3, 256), np.uint8)
 codes[:, 3:7] = np.array([[1.5], [-2], [1e-40]], np.float32).view(np.uint8)
@@ -86,6 +100,17 @@ sums, scores = np.zeros((12, 2, 64), np.uint16), np.zeros((3, 64), np.float32)
 masks = np.zeros(12, np.uint64)
 run_blocks(blocks, quads, tables, factors, sums, scores, masks)
 told += [sums, scores, masks]
+
+numbers, whole = rng.integers(-9, 9, (2, 4, 76)).astype(np.float32)
+ends = np.tile(np.array([-1, 0, 2.0**-24, -(2.0**-15)], np.float32), (4, 19))
+for typed in (
+    numbers.astype(np.int8), abs(numbers).astype(np.uint8),
+    numbers.astype(np.float16).view(np.uint16), ends.astype(np.float16).view(np.uint16),
+):
+    for other in (whole, typed):
+        found = np.empty((4, 4, 4), np.float32)
+        run_rows(typed, other, found)
+        told += [found]
 print(_simd.LEVEL, [array.ravel().tolist() for array in told])
 """
 
