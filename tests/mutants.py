@@ -52,6 +52,7 @@ MIRRORS = {  # where the tests of a file are not in the file of its name
         "tests/search/test_answer.py",
     ],
     "_simd/products.py": ["tests/simd/test_products.py"],
+    "_simd/numbers.py": ["tests/simd/test_numbers.py"],
     "neighbors/_graph.py": ["tests/neighbors/test_graphs.py"],
     "neighbors/_partition.py": [
         "tests/neighbors/test_partitions.py",

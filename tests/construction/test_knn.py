@@ -5,10 +5,13 @@ import naive
 import numpy as np
 import pytest
 from helpers import record
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
+from sklearn_jin._memory import frozen
 from sklearn_jin.construction import knn
 from sklearn_jin.construction.knn import neighbor_graph, own_neighbors, searches
+from sklearn_jin.points import rows
+from sklearn_jin.points.rows import RowsL2
 
 
 def drawn(X, k, target, n_threads=1):
@@ -43,6 +46,15 @@ def test_own_neighbors_are_the_nearest_others():
     assert not (ids == np.arange(90)[:, None]).any()
     assert_allclose(scores, found, rtol=1e-4)
     assert np.mean(scores <= exact[:, -1:] * (1 + 1e-5)) > 0.99
+
+
+def test_own_neighbors_of_bytes_are_found_a_part_at_a_time(monkeypatch):
+    X = np.random.default_rng(0).integers(0, 256, (90, 4)).astype(np.uint8)
+    monkeypatch.setattr(rows, "QUERY_BYTES", 40 * 4 * 4)
+    found = own_neighbors(RowsL2(frozen(X)), 5, 1.0, np.random.RandomState(0), 1)
+    whole = own_neighbors(record(X), 5, 1.0, np.random.RandomState(0), 1)
+    for a, b in zip(found, whole):
+        assert_array_equal(a, b)
 
 
 @pytest.mark.jit
