@@ -86,9 +86,10 @@ class HNSWNeighbors(GraphNeighbors):
         Number of candidates for each neighbour that are scored exactly after a search
         on codes.  More raise recall, up to what the codes lead to, and take about 0.1
         microseconds each.  None takes as many as hold 99.5 % of the neighbours of some
-        rows, as ``fit`` measured: from 1 to 16 a neighbour.  ``"bound"`` goes on until
-        the error of the codes, as it was learned in ``fit``, makes a nearer row
-        unlikely.  It is read when a query is made.
+        rows, as ``fit`` measured: from 1 to 16 a neighbour, and an eighth of
+        ``ef_search`` at least.  ``"bound"`` goes on until the error of the codes, as it
+        was learned in ``fit``, makes a nearer row unlikely.  It is read when a query is
+        made.
     store_vectors : bool or {"float32", "float16", "int8", "input"}, default=True
         What is kept of the rows.  True and ``"float32"`` keep them as float32.
         ``"float16"`` rounds them to 11 significant bits and half of the memory: with or

@@ -114,6 +114,18 @@ def test_more_candidates_find_more(route, metric):
     assert found == sorted(found) and found[0] < found[-1]
 
 
+def test_a_wider_beam_has_more_candidates():
+    X, Q = blobs(600)
+    index = HNSWNeighbors(quantizer=ScalarQuantizer(8), exact_threshold=0).fit(X)
+    index.set_params(adaptive=False, ef_search=400)
+    with counters.counting() as work:
+        index.kneighbors(Q, 5)
+    assert work[counters.WORK.index("exact")] == 50 * len(Q)
+    with counters.counting() as work:
+        index.set_params(rerank=2).kneighbors(Q, 5)
+    assert work[counters.WORK.index("exact")] == 10 * len(Q)
+
+
 def test_as_many_candidates_as_asked_for_are_scored(X, Q):
     index = FlatNeighbors(quantizer=RaBitQ(1), rerank=60, random_state=0).fit(X)
     assert_array_equal(index.kneighbors(Q, 1)[1], naive.nearest(X, Q, 1))
