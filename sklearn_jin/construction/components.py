@@ -37,7 +37,7 @@ SEEN = 16384  # rows that stand for all that are near no query
 PART = 4096  # rows that are looked at at a time
 
 # Nanoseconds of a query in a batch, measured on the machine of ``points.Work``.
-LISTS = 24  # that a query scans, about
+LISTS = 12  # that a query scans, about
 ROW_NS, BYTE_NS = 0.5, 0.006  # of a row in a list, and of each of its bytes
 PRODUCT_NS = 0.02  # of a number times a number, in products of floats
 CANDIDATE_NS, FEATURE_NS = 30.0, 0.25  # of a candidate, and of each of its features
