@@ -26,7 +26,13 @@ from sklearn_jin._simd import (
 from sklearn_jin._threads import run
 from sklearn_jin.points import count, encode_queries, fastscan_codes, fastscan_tables
 from sklearn_jin.search import counters
-from sklearn_jin.search.index import codes_of, for_this_cpu, propose, ranges_of
+from sklearn_jin.search.index import (
+    codes_of,
+    for_any_cpu,
+    for_this_cpu,
+    propose,
+    ranges_of,
+)
 from sklearn_jin.search.keys import (
     NO_KEY,
     ONE,
@@ -156,7 +162,17 @@ def compact_codes(blocks, n):
 
 @for_this_cpu.register(Blocks)
 def blocks_for_this_cpu(blocks):
-    if blocks.blocks.ndim == (3 if QUADS else 2):
+    return _turned(blocks, turn, 3 if QUADS else 2)
+
+
+@for_any_cpu.register(Blocks)
+def blocks_for_any_cpu(blocks):
+    return _turned(blocks, turn_fours, 3)
+
+
+def _turned(blocks, turn, ndim):
+    """``blocks`` as ``turn`` makes them, of ``ndim`` dimensions."""
+    if blocks.blocks.ndim == ndim:
         return blocks
     codes = compact_codes(blocks, len(blocks.blocks) * BLOCK)
     return blocks._replace(blocks=frozen(turn(codes)))
