@@ -10,7 +10,7 @@ NOT_KEPT = ("_mapped",)  # where an index is, which a loaded one knows
 
 
 def everything(part):
-    """All of an estimator, or of a part of one, as what equality compares bit by bit."""
+    """All of an estimator, or of a part of one, as what is equal bit by bit."""
     if isinstance(part, np.ndarray):
         order = part.flags.c_contiguous, part.flags.f_contiguous
         if part.dtype == object:
