@@ -126,6 +126,11 @@ def test_sizes_are_compared_before_memory_is_taken():
     huge = Stored("a.npy", "<f8", (2**40, 2**40), "C", "00000000")
     with pytest.raises(ValueError, match=r"has 100 bytes, but .* takes 967140655"):
         arrays.check_size(huge, 100)
+    small = Stored("a.npy", "<f8", (2,), "C", "00000000")
+    arrays.check_size(small, 144)
+    for size in (143, 145, 2**40):
+        with pytest.raises(ValueError, match="takes 144"):
+            arrays.check_size(small, size)
 
 
 def test_a_file_that_shrinks_while_it_is_read_is_refused(tmp_path):

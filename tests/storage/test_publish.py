@@ -59,6 +59,26 @@ def test_an_index_is_replaced_and_its_files_removed(path):
     assert content(path).keys() & before.keys() == {manifest.NAME, publish.LOCK}
 
 
+def test_all_is_on_the_disk_before_the_manifest_names_it(path, monkeypatch):
+    done, real = [], {name: getattr(os, name) for name in ("fsync", "replace")}
+
+    def fsync(fd):
+        done.append(os.path.basename(os.readlink(f"/proc/self/fd/{fd}")))
+        real["fsync"](fd)
+
+    def replace(*names):
+        done.append("replace")
+        real["replace"](*names)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace)
+    FlatNeighbors(quantizer=ScalarQuantizer()).fit(ROWS).save(path)
+    told = manifest.read(path)
+    first = [stored.file for stored in told["arrays"]]
+    part = told["generation"] + publish.PART
+    assert done == [*first, part, path.name, "replace", path.name]
+
+
 def test_a_quantizer_may_take_the_place_of_an_index(path):
     ScalarQuantizer().fit(ROWS).save(path)
     assert isinstance(load(path), ScalarQuantizer)
