@@ -192,7 +192,7 @@ MUTATIONS = {
             "int(max(k, min(wanted, most)))",
             "int(min(wanted, most))",
         ),
-        ("array.max() <= most", "array.max() <= most + 1"),
+        ("part.max() <= most", "part.max() <= most + 1"),
     ],
     "search/trial.py": [
         ("trial.ids[:, first:, None]", "trial.ids[:, :, None]"),
@@ -322,7 +322,7 @@ MUTATIONS = {
             'return int(self.n_neighbors) - (self.mode == "connectivity")',
             "return int(self.n_neighbors)",
         ),
-        ("check(index, self.n_samples_fit_)\n", "pass\n"),
+        ("check(self.index_, self.n_samples_fit_)\n", "pass\n"),
     ],
     "quantizers/_pca.py": [
         ("squares(near) - 2 * rows.sum(axis=1)", "squares(near)"),

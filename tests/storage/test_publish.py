@@ -60,6 +60,7 @@ def test_an_index_is_replaced_and_its_files_removed(path):
 
 
 def test_all_is_on_the_disk_before_the_manifest_names_it(path, monkeypatch):
+    coded = FlatNeighbors(quantizer=ScalarQuantizer()).fit(ROWS)
     done, real = [], {name: getattr(os, name) for name in ("fsync", "replace")}
 
     def fsync(fd):
@@ -72,7 +73,7 @@ def test_all_is_on_the_disk_before_the_manifest_names_it(path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(os, "replace", replace)
-    FlatNeighbors(quantizer=ScalarQuantizer()).fit(ROWS).save(path)
+    coded.save(path)
     told = manifest.read(path)
     first = [stored.file for stored in told["arrays"]]
     part = told["generation"] + publish.PART
