@@ -1,11 +1,8 @@
 """A loaded estimator is the one that was saved, mapped or not, wherever it is sent."""
 
 import copy
-import os
 import pickle
 import re
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from multiprocessing import get_context
@@ -265,6 +262,8 @@ def ask(index, X):
 @pytest.mark.jit
 @pytest.mark.parametrize("method", ["fork", "spawn", "loky", "threads"])
 def test_other_processes_answer_alike(method, tmp_path, X, mapping):
+    if method == "spawn" and not indexes.FULL:
+        pytest.skip("loky spawns, too")
     index = indexes.indexing(IVFNeighbors, n_jobs=1, random_state=0).fit(X)
     mapped = kept(index, tmp_path, "r")
     if method == "loky":
@@ -347,8 +346,3 @@ def test_a_relative_path_is_sent_as_an_absolute_one(tmp_path, X, monkeypatch, ma
     sent = pickle.dumps(load("kept", mmap_mode="r"))
     monkeypatch.chdir("/")
     assert pickle.loads(sent).n_samples_fit_ == len(X)
-
-
-def test_loading_compiles_and_imports_no_more_than_a_query(tmp_path):
-    code = "import sklearn_jin, sys; assert 'numba' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ})
