@@ -1,5 +1,6 @@
 """Parameters come back exactly or are refused by name; names are those of a table."""
 
+import json
 from collections import namedtuple
 from fractions import Fraction
 from pathlib import Path
@@ -17,8 +18,9 @@ from sklearn_jin.storage.objects import Reader, Writer, record_named
 def there_and_back(value):
     writer = Writer()
     told = writer.value(value, "value")
+    told, entries = json.loads(json.dumps([told, writer.objects], allow_nan=False))
     reader = Reader(lambda number, kept: writer.arrays[number])
-    for entry in writer.objects:
+    for entry in entries:
         reader.read(entry)
     return reader.value(told)
 
