@@ -40,6 +40,7 @@ from sklearn_jin.quantizers._rabitq import RaBitQ
 from sklearn_jin.quantizers._saq import SAQ
 from sklearn_jin.quantizers._scalar import ScalarQuantizer
 from sklearn_jin.quantizers._ternary import TernaryQuantizer
+from sklearn_jin.storage import load
 
 __all__ = [
     "SAQ",
@@ -78,6 +79,7 @@ __all__ = [
     "describe_difficulty",
     "hubness",
     "k_occurrence",
+    "load",
     "relative_contrast",
     "warmup",
 ]

@@ -6,6 +6,7 @@ import sys
 from sklearn_jin.benchmark import load, measure, report
 from sklearn_jin.benchmark.curve import QUANTIZERS, SWEEPS
 from sklearn_jin.benchmark.peers import PEERS
+from sklearn_jin.storage.describe import describe
 
 
 def main(arguments=None):
@@ -73,7 +74,14 @@ def _parser():
     bench.add_argument("--no-plot", action="store_true", help="draw nothing")
     bench.set_defaults(run=_benchmark)
     info = commands.add_parser(
-        "info", help="print versions and what the machine offers"
+        "info",
+        help="print versions and what the machine offers, or what a saved index is",
+    )
+    info.add_argument(
+        "path", nargs="?", help="folder that save made; by default the machine is told"
+    )
+    info.add_argument(
+        "--verify", action="store_true", help="compare the checksums of all its bytes"
     )
     info.set_defaults(run=_info)
     return parser
@@ -117,6 +125,10 @@ def _draw(data, k, points, path):
 
 
 def _info(options):
+    if options.path is not None:
+        for line in describe(options.path, options.verify):
+            print(line)
+        return 0
     for name, value in report.machine().items():
         print(f"{name:<14}{value}")
     return 0

@@ -4,6 +4,13 @@ import os
 import subprocess
 import sys
 
+BASELINE = "+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+avx"
+FEATURES = {  # of CPUs of every level, for ``NUMBA_CPU_FEATURES``
+    "portable": "",
+    "avx2": f"{BASELINE},+avx2,+fma",
+    "avx512": f"{BASELINE},+avx2,+fma,+avx512f,+avx512bw,+avx512vl",
+}
+
 
 def python(code, cwd=None, **env):
     """What ``code`` prints in a new interpreter."""

@@ -60,6 +60,15 @@ MIRRORS = {  # where the tests of a file are not in the file of its name
     ],
     "neighbors/_codes.py": ["tests/neighbors/test_codes.py"],
     "quantizers/_base.py": ["tests/test_quantizers.py"],
+    **{
+        f"storage/{name}.py": [
+            f"tests/storage/test_{name}.py",
+            "tests/storage/test_publish.py",
+            "tests/storage/test_damage.py",
+            "tests/storage/test_portable.py",
+        ]
+        for name in ("arrays", "manifest", "objects", "publish", "kept")
+    },
 }
 
 

@@ -12,7 +12,7 @@ FLOORS = [
     ],
     ["points"],
     ["search"],
-    ["construction"],
+    ["construction", "storage"],
     ["neighbors", "quantizers", "lid", "_warmup"],
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}

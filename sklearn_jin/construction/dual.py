@@ -56,7 +56,8 @@ def share_out(order, sizes):
     """
     most = sizes[-1] if sizes else min(2, len(order))
     for b in range(2):
-        members = order[:most][b::2]
+        # Side by side, as they are when they are read from a file: one compilation.
+        members = np.ascontiguousarray(order[:most][b::2])
         if len(members) == 0:  # a single row is in both
             members = order[:1]
         yield members, tuple(len(order[:size][b::2]) for size in sizes)

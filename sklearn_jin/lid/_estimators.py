@@ -18,12 +18,13 @@ from sklearn_jin.construction.lid import (
 )
 from sklearn_jin.lid._rows import FLOATS, MOST_TIES, at_most_others, fit_copy
 from sklearn_jin.neighbors._base import Neighbors
+from sklearn_jin.storage import Kept
 
 FIRST_TIES = 4  # neighbours among which two distances must differ; MOST_TIES at last
 SHARED = 2  # a half of the logarithms is as good as independent, or more
 
 
-class LocalIntrinsicDimensionality(BaseEstimator):
+class LocalIntrinsicDimensionality(Kept, BaseEstimator):
     """Dimension of the data around every row, by maximum likelihood [1]_ [2]_.
 
     Where the data fill ``m`` dimensions, the number of rows within a distance
@@ -255,7 +256,7 @@ class LocalIntrinsicDimensionality(BaseEstimator):
         return dimensions(*log_sums(distances), self.unbiased)
 
 
-class TwoNN(BaseEstimator):
+class TwoNN(Kept, BaseEstimator):
     """Dimension of the data from the two nearest neighbours of every row [1]_.
 
     The ratio ``mu = r2 / r1`` of a row's distances to its second and its first

@@ -34,13 +34,14 @@ from sklearn_jin.metrics import ALIASES, METRICS, effective_metric
 from sklearn_jin.neighbors._inputs import checked, form_of, kept_types
 from sklearn_jin.neighbors._progress import watch
 from sklearn_jin.neighbors._shell import shell
+from sklearn_jin.storage import Kept, fetched, state_to_pickle
 
 FIRST_RADIUS_K = 32  # neighbours first asked for within a radius; fourfold until enough
 
 
 @shell
 class Neighbors(
-    CallbackSupportMixin, KNeighborsMixin, RadiusNeighborsMixin, BaseEstimator
+    CallbackSupportMixin, KNeighborsMixin, RadiusNeighborsMixin, Kept, BaseEstimator
 ):
     """What all indexes do alike."""
 
@@ -330,16 +331,39 @@ class Neighbors(
                 stacklevel=2,
             )
         super().__setstate__(state)
-        if "index_" in vars(self):
-            from sklearn_jin.search.index import check, for_this_cpu
-
-            index = settled(self.index_)
-            check(index, self.n_samples_fit_)
-            self.index_ = index._replace(route=for_this_cpu(index.route))
+        if (mapped := vars(self).pop("_place", None)) is not None:
+            self.index_ = fetched(mapped)
+            self._check_index(mapped)
+        elif "index_" in vars(self):
+            self.index_ = settled(self.index_)
+            self._check_index()
 
     def __getstate__(self):
-        """State to be pickled: the arrays, and the version that wrote them."""
-        return {**super().__getstate__(), "_sklearn_jin_version": __version__}
+        """State to be pickled: the arrays or their place, and the version that does."""
+        state = {**super().__getstate__(), "_sklearn_jin_version": __version__}
+        return state_to_pickle(state)
+
+    def state_to_keep(self):
+        """All attributes but that which tells where they are mapped."""
+        return {name: part for name, part in vars(self).items() if name != "_mapped"}
+
+    def restored(self, place):
+        """Check the index that was read."""
+        if "index_" in vars(self):  # not of a parameter of another estimator
+            self._check_index(place(self.index_))
+
+    def _check_index(self, place=None):
+        """Refuse an index whose kernels may read beyond it, and suit it to the CPU.
+
+        ``place`` is where it is mapped, which a pickle tells.
+        """
+        from sklearn_jin.search.index import check, for_this_cpu
+
+        check(self.index_, self.n_samples_fit_)
+        route = for_this_cpu(self.index_.route)
+        self.index_ = self.index_._replace(route=route)
+        if place is not None:
+            self._mapped = place, self.index_
 
 
 @shell

@@ -149,7 +149,7 @@ def spaces(points):
 
 @singledispatch
 def ranges_of(part, n, d):
-    """Triples (array, least, most) of what a damaged pickle must not have changed.
+    """Triples (array, least, most) of what a damaged file must not have changed.
 
     ``part`` is a record over ``n`` points of ``d`` features, points or a route; within
     these ranges no kernel reads beyond its arrays.  Triples that follow may rely on

@@ -23,12 +23,13 @@ from sklearn_jin.metrics import (
     size_of,
     times_power,
 )
+from sklearn_jin.storage import Kept
 
 SAFE = (2.0**-30, 2.0**30)  # sizes of rows of which float32 holds all sums and squares
 MOST = 2**20  # numbers turned into float64 at a time
 
 
-class Quantizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class Quantizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Kept, BaseEstimator):
     """What all quantizers do alike.
 
     A code is a row of bytes with all that is kept of a vector, factors

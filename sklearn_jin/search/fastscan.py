@@ -26,7 +26,13 @@ from sklearn_jin._simd import (
 from sklearn_jin._threads import run
 from sklearn_jin.points import count, encode_queries, fastscan_codes, fastscan_tables
 from sklearn_jin.search import counters
-from sklearn_jin.search.index import codes_of, for_this_cpu, propose, ranges_of
+from sklearn_jin.search.index import (
+    codes_of,
+    for_any_cpu,
+    for_this_cpu,
+    propose,
+    ranges_of,
+)
 from sklearn_jin.search.keys import (
     NO_KEY,
     ONE,
@@ -156,7 +162,17 @@ def compact_codes(blocks, n):
 
 @for_this_cpu.register(Blocks)
 def blocks_for_this_cpu(blocks):
-    if blocks.blocks.ndim == (3 if QUADS else 2):
+    return _turned(blocks, turn, 3 if QUADS else 2)
+
+
+@for_any_cpu.register(Blocks)
+def blocks_for_any_cpu(blocks):
+    return _turned(blocks, turn_fours, 3)
+
+
+def _turned(blocks, turn, ndim):
+    """``blocks`` as ``turn`` makes them, of ``ndim`` dimensions."""
+    if blocks.blocks.ndim == ndim:
         return blocks
     codes = compact_codes(blocks, len(blocks.blocks) * BLOCK)
     return blocks._replace(blocks=frozen(turn(codes)))
@@ -265,26 +281,19 @@ def _all_turns(n, lines):
 def as_bytes(blocks, entries, far, most=SUM_TOP):
     """Tables (n, n_bytes, 2, 16) as bytes, the unit of a byte, and what they lack.
 
-    As ``blocks`` need them: ``unit * sum of bytes + least`` is the sum of the entries,
-    up to rounding; no sum of bytes is above ``most``.  Entries above ``far`` times the
-    mean are cut, and pairs may be: for squared distances, whose near codes have no
-    such entries.  If ``far`` is infinite nothing is.
+    The same for every CPU, with zeros behind them where its ``blocks`` need some:
+    ``unit * sum of bytes + least`` is the sum of the entries, up to rounding; no sum of
+    bytes is above ``most``.  Entries above ``far`` times the mean are cut: for squared
+    distances, whose near codes have no such entries.  If ``far`` is infinite none is.
     """
-    n, n_bytes = entries.shape[:2]
-    fours = blocks.ndim == 3
-    if fours and n_bytes % 2:
-        entries = np.concatenate([entries, np.zeros((n, 1, 2, 16), np.float32)], axis=1)
-    flat = np.ascontiguousarray(entries).reshape(n, -1, 16)
-    # Of a pair of halves the sum is a byte, of four it is not.
-    top = TOP if fours or np.isfinite(far) else TOP // 2
-    parts = flat.shape[1] if fours else flat.shape[1] / 2
-    if TOP * parts > most:  # so many that their sum could be too large
-        top = min(top, most // flat.shape[1])
-    rounded = np.empty((n, flat[0].size), np.uint8)
+    flat = np.ascontiguousarray(entries).reshape(len(entries), -1, 16)
+    n, n_tables = flat.shape[:2]
+    top = min(TOP, most // n_tables)  # so many that their sum could be too large
+    n_more = n_tables % 4 if blocks.ndim == 3 else 0
+    rounded = np.zeros((n, n_tables + n_more, 16), np.uint8)
     unit, least = np.empty((2, n), np.float32)
-    levels = rounded.reshape(flat.shape)
-    round_entries(flat, np.float32(far), top, levels, unit, least)
-    return rounded, unit, least
+    round_entries(flat, np.float32(far), top, rounded, unit, least)
+    return rounded.reshape(n, -1), unit, least
 
 
 @kernel_of_numbers
@@ -293,25 +302,27 @@ def round_entries(entries, far, top, rounded, unit, least):
     n, n_tables, _ = entries.shape
     lows = np.empty(n_tables, np.float32)
     for q in range(n):
-        total, most = np.float32(0), np.float32(0)
+        # Sums and products in float64, lest their order and fused ones change a byte.
+        total, below, most = 0.0, 0.0, np.float32(0)
         for t in range(n_tables):
-            low, high, here = entries[q, t, 0], entries[q, t, 0], np.float32(0)
+            low, high, here = entries[q, t, 0], entries[q, t, 0], 0.0
             for c in range(16):
                 low, high = min(low, entries[q, t, c]), max(high, entries[q, t, c])
                 here += entries[q, t, c]
             lows[t] = low
             total += here
+            below += low
             most = max(most, high - low)
-        least[q] = lows.sum()
+        least[q] = below
         if far < np.inf:
-            mean = (total / np.float32(16) - least[q]) / np.float32(n_tables)
+            mean = np.float32((total / 16 - below) / n_tables)
             most = min(most, far * mean)
         unit[q] = most / np.float32(top) if most > 0 else np.float32(1)
-        times = np.float32(1) / unit[q]
+        times = np.float64(np.float32(1) / unit[q])
         for t in range(n_tables):
             for c in range(16):
-                level = (entries[q, t, c] - lows[t]) * times + np.float32(0.5)
-                rounded[q, t, c] = np.uint8(min(level, np.float32(top)))
+                level = np.float64(entries[q, t, c] - lows[t]) * times + 0.5
+                rounded[q, t, c] = np.uint8(min(level, np.float64(top)))
 
 
 def push_by_tables(blocks, tables, turns, lists):

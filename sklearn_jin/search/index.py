@@ -13,6 +13,8 @@ from sklearn_jin._dispatch import singledispatch
 from sklearn_jin._memory import frozen
 from sklearn_jin.points import count, ranges_of
 
+CACHED = 1 << 18  # numbers that are looked at twice: 15 GB/s, not the memory's 11
+
 
 class Learned(NamedTuple):
     """What ``fit`` learned of the codes and of the data."""
@@ -109,6 +111,12 @@ def for_this_cpu(route):
     return route
 
 
+@singledispatch
+def for_any_cpu(route):
+    """``route`` in the one form that files have, whatever CPU built it."""
+    return route
+
+
 def allowed_ids(allowed, n):
     """Ids that are ``allowed``, int32, of ``n``; None allows all."""
     if allowed is None:
@@ -178,4 +186,6 @@ def _ranges(index, n):
 def _is_beyond(ids):
     """Whether an array of a triple (array, least, most) has numbers beyond these."""
     array, least, most = ids
-    return array.size > 0 and not least <= array.min() <= array.max() <= most
+    flat = array.reshape(-1)
+    parts = (flat[lo : lo + CACHED] for lo in range(0, len(flat), CACHED))
+    return not all(least <= part.min() <= part.max() <= most for part in parts)

@@ -47,6 +47,7 @@ from sklearn_jin.search.fastscan import (
 )
 from sklearn_jin.search.index import (
     codes_of,
+    for_any_cpu,
     for_this_cpu,
     propose,
     proposes_bounds,
@@ -127,6 +128,11 @@ def _probe(route, index, search):
 @for_this_cpu.register(Lists)
 def lists_for_this_cpu(route):
     return route._replace(codes=for_this_cpu(route.codes))
+
+
+@for_any_cpu.register(Lists)
+def lists_for_any_cpu(route):
+    return route._replace(codes=for_any_cpu(route.codes))
 
 
 @proposes_bounds.register(Lists)

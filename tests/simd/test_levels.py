@@ -1,16 +1,10 @@
 """Every level of the CPU finds the same, in processes that compile for it."""
 
 import pytest
-from child import python
+from child import FEATURES, python
 
 from sklearn_jin import _simd
 
-BASELINE = "+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+avx"
-FEATURES = {
-    "portable": "",
-    "avx2": f"{BASELINE},+avx2,+fma",
-    "avx512": f"{BASELINE},+avx2,+fma,+avx512f,+avx512bw,+avx512vl",
-}
 SEARCH = """
 import numpy as np
 from sklearn_jin import HNSWNeighbors, _simd
