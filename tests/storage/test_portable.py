@@ -6,7 +6,7 @@ from helpers import normal
 
 from sklearn_jin import FlatNeighbors, IVFPQNeighbors, ScalarQuantizer, _simd, load
 from sklearn_jin.search import fastscan
-from sklearn_jin.storage import arrays
+from sklearn_jin.storage import arrays, manifest
 
 READ = """
 from helpers import normal
@@ -44,6 +44,8 @@ def test_files_are_the_same_whatever_the_layout(written, read, tmp_path, monkeyp
     blocks = index.fit(normal(300, 6)).index_.route.codes.blocks
     assert blocks.ndim == (3 if written else 2)
     index.save(tmp_path / "kept")
+    shapes = [stored.shape for stored in manifest.read(tmp_path / "kept")["arrays"]]
+    assert sum(len(shape) == 3 and shape[2] == 128 for shape in shapes) == 1
     monkeypatch.setattr(fastscan, "QUADS", read)
     found = load(tmp_path / "kept", mmap_mode="r").index_.route.codes.blocks
     assert found.ndim == (3 if read else 2)
