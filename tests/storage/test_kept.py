@@ -255,10 +255,6 @@ def test_a_mapped_index_may_be_saved_over_itself(tmp_path, X, mapping):
 # Other processes.
 
 
-def ask(index, X):
-    return index.kneighbors(X)
-
-
 @pytest.mark.jit
 @pytest.mark.parametrize("method", ["fork", "spawn", "loky", "threads"])
 def test_other_processes_answer_alike(method, tmp_path, X, mapping):
@@ -267,13 +263,15 @@ def test_other_processes_answer_alike(method, tmp_path, X, mapping):
     index = indexes.indexing(IVFNeighbors, n_jobs=1, random_state=0).fit(X)
     mapped = kept(index, tmp_path, "r")
     if method == "loky":
-        answers = joblib.Parallel(2)(joblib.delayed(ask)(mapped, X) for _ in range(2))
+        answers = joblib.Parallel(2)(
+            joblib.delayed(IVFNeighbors.kneighbors)(mapped, X) for _ in range(2)
+        )
     elif method == "threads":
         with ThreadPoolExecutor(4) as pool:
             answers = list(pool.map(mapped.kneighbors, [X] * 8))
     else:
         with get_context(method).Pool(1) as pool:
-            answers = pool.starmap(ask, [(mapped, X)])
+            answers = pool.starmap(IVFNeighbors.kneighbors, [(mapped, X)])
     for answer in answers:
         assert_same(answer, index.kneighbors(X))
 
