@@ -149,6 +149,11 @@ def change_params(**change):
     return rewrite
 
 
+def private_attribute(manifest):
+    metric = next(o for o in manifest["objects"] if o["kind"] == "metric")
+    metric["fitted"]["__dict__"] = 1
+
+
 FORGED = {
     "class": change_object("estimator", **{"class": "PCA"}),
     "private": change_object("estimator", **{"class": "object"}),
@@ -167,7 +172,7 @@ FORGED = {
     "digits": change_params(p={"number": ["<f8", "00"]}),
     "two forms": change_params(p={"text": "a", "float": "inf"}),
     "unknown": change_params(wings=2),
-    "attribute": change_object("metric", fitted={"__class__": 1}),
+    "attribute": private_attribute,
     "beyond": change_params(p={"tuple": [{"object": 99}]}),
 }
 
