@@ -204,3 +204,12 @@ def test_a_parameter_that_an_older_version_lacked_takes_its_default(tmp_path, X)
         tmp_path / "kept", lambda m: m["objects"][-1]["params"].pop("n_neighbors")
     )
     assert load(tmp_path / "kept").n_neighbors == 5
+
+
+@pytest.mark.parametrize("number", [-1, True, 0.0, "0", None])
+@pytest.mark.parametrize("form", ["object", "array"])
+def test_a_number_counts_from_the_first(form, number):
+    reader = Reader(lambda number, kept: number)
+    reader.objects.append(1)
+    with pytest.raises(ValueError, match="is no number of an object or array"):
+        reader.value({form: number})
