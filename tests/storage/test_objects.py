@@ -149,6 +149,11 @@ def change_params(**change):
     return rewrite
 
 
+def private_attribute(manifest):
+    metric = next(o for o in manifest["objects"] if o["kind"] == "metric")
+    metric["fitted"]["__dict__"] = 1
+
+
 FORGED = {
     "class": change_object("estimator", **{"class": "PCA"}),
     "private": change_object("estimator", **{"class": "object"}),
@@ -167,7 +172,7 @@ FORGED = {
     "digits": change_params(p={"number": ["<f8", "00"]}),
     "two forms": change_params(p={"text": "a", "float": "inf"}),
     "unknown": change_params(wings=2),
-    "attribute": change_object("metric", fitted={"__class__": 1}),
+    "attribute": private_attribute,
     "beyond": change_params(p={"tuple": [{"object": 99}]}),
 }
 
@@ -199,3 +204,12 @@ def test_a_parameter_that_an_older_version_lacked_takes_its_default(tmp_path, X)
         tmp_path / "kept", lambda m: m["objects"][-1]["params"].pop("n_neighbors")
     )
     assert load(tmp_path / "kept").n_neighbors == 5
+
+
+@pytest.mark.parametrize("number", [-1, True, 0.0, "0", None])
+@pytest.mark.parametrize("form", ["object", "array"])
+def test_a_number_counts_from_the_first(form, number):
+    reader = Reader(lambda number, kept: number)
+    reader.objects.append(1)
+    with pytest.raises(ValueError, match="is no number of an object or array"):
+        reader.value({form: number})
