@@ -274,6 +274,11 @@ MUTATIONS = {
         ("add += gap * (2 * level * scale - gap)", "add += gap * gap"),
         ("+= rest[ids[some]]", "+= 0"),
     ],
+    "_arrays.py": [
+        ("and array.flags.c_contiguous", "and True"),
+        ("array.dtype in self.dtypes", "True"),
+        ("wrong += wrong_arrays(part)", "pass"),
+    ],
     "construction/components.py": [
         (">= wish.held * np.trace(spread)", ">= 0 * np.trace(spread)"),
         ("enough if wish.n_train is None else wish.n_train", "enough"),

@@ -8,7 +8,7 @@ from kernels import PACKAGE
 FLOORS = [
     [
         *("_jit", "_memory", "_simd", "_threads", "_dispatch", "_compat", "_version"),
-        "metrics",
+        *("_arrays", "metrics"),
     ],
     ["points"],
     ["search"],

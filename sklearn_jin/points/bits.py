@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_jin._arrays import Float32, UInt8
 from sklearn_jin._memory import aligned_codes, frozen, lines_of
 from sklearn_jin._simd import differing_bits
 from sklearn_jin.points import (
@@ -25,8 +26,8 @@ from sklearn_jin.points.packing import pack
 class Bits(NamedTuple):
     """Rows whose score is how many bits differ from those of the query."""
 
-    codes: np.ndarray  # (n, stride) uint8: eight features a byte; rows end in zeros
-    center: np.ndarray  # (d,) float32: above it a feature's bit is 1
+    codes: UInt8[2]  # (n, stride): eight features a byte; rows end in zeros
+    center: Float32[1]  # (d,): above it a feature's bit is 1
 
 
 def bits(codes, center):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_jin._arrays import Float32, Int64, UInt8
 from sklearn_jin._jit import kernel, loop, piece
 from sklearn_jin._memory import aligned_codes, frozen, lines_of
 from sklearn_jin._simd import (
@@ -59,30 +60,30 @@ NONE = np.empty((0, 0), np.float32)  # the matrix of queries that are not turned
 class PlanesL2(NamedTuple):
     """Rows whose score estimates the squared L2 distance."""
 
-    codes: np.ndarray  # (n, stride) uint8: the planes, then the factors
-    layout: np.ndarray  # (n_planes, 8) int64: the fields of each Plane
-    middles: np.ndarray  # (n_segments,) float32
-    factors: np.ndarray  # (3,) int64: bytes of ``add``, the scales, ``err``, or -1s
-    scales: np.ndarray  # (n_segments,) float32: of all rows; times their own, if any;
+    codes: UInt8[2]  # (n, stride): the planes, then the factors
+    layout: Int64[2]  # (n_planes, 8): the fields of each Plane
+    middles: Float32[1]  # (n_segments,)
+    factors: Int64[1]  # (3,): bytes of ``add``, the scales, ``err``, or -1s
+    scales: Float32[1]  # (n_segments,): of all rows; times their own, if any;
     # the first is times ``err`` too
-    center: np.ndarray  # (d,) float32: taken from a query
-    panels: np.ndarray  # (n_panels, d, PANEL) float32: turn it; (0, 0, PANEL) for none
-    signs: np.ndarray  # (rounds, D) float32: of ``rotate``; (0, 0) for none
-    weights: np.ndarray  # (D,) float32: times the turned query; (0,) for none
+    center: Float32[1]  # (d,): taken from a query
+    panels: Float32[3]  # (n_panels, d, PANEL): turn it; (0, 0, PANEL) for none
+    signs: Float32[2]  # (rounds, D): of ``rotate``; (0, 0) for none
+    weights: Float32[1]  # (D,): times the turned query; (0,) for none
 
 
 class PlanesIP(NamedTuple):
     """Rows whose score estimates two less the inner product; fields as in PlanesL2."""
 
-    codes: np.ndarray
-    layout: np.ndarray
-    middles: np.ndarray
-    factors: np.ndarray
-    scales: np.ndarray
-    center: np.ndarray
-    panels: np.ndarray
-    signs: np.ndarray
-    weights: np.ndarray
+    codes: UInt8[2]
+    layout: Int64[2]
+    middles: Float32[1]
+    factors: Int64[1]
+    scales: Float32[1]
+    center: Float32[1]
+    panels: Float32[3]
+    signs: Float32[2]
+    weights: Float32[1]
 
 
 def planes(

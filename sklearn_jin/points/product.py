@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_jin._arrays import Float32, Int64, UInt8
 from sklearn_jin._jit import kernel, piece
 from sklearn_jin._memory import frozen, lines_of
 from sklearn_jin.points import (
@@ -37,10 +38,10 @@ FAR = 4.0  # times the mean of its table is no entry of a near code
 class Product8L2(NamedTuple):
     """Codes of a byte a sub-vector, under squared L2."""
 
-    codes: np.ndarray  # (n, stride) uint8, a sub-vector a byte; rows end in zeros
-    codebooks: np.ndarray  # (m, sub_width, K) float32; short sub-vectors end in zeros
-    starts: np.ndarray  # (m + 1,) int64, first feature of each; the last is d
-    rotation: np.ndarray  # (d, d) float32, rows times it are coded; or (0, 0)
+    codes: UInt8[2]  # (n, stride), a sub-vector a byte; rows end in zeros
+    codebooks: Float32[3]  # (m, sub_width, K); short sub-vectors end in zeros
+    starts: Int64[1]  # (m + 1,), first feature of each; the last is d
+    rotation: Float32[2]  # (d, d), rows times it are coded; or (0, 0)
 
 
 class Product4L2(NamedTuple):
@@ -50,28 +51,28 @@ class Product4L2(NamedTuple):
     its high one, which is 0 where there is no such sub-vector.
     """
 
-    codes: np.ndarray  # (n, stride) uint8, two sub-vectors a byte; rows end in zeros
-    codebooks: np.ndarray  # as in Product8L2, with K = 16
-    starts: np.ndarray
-    rotation: np.ndarray
+    codes: UInt8[2]  # (n, stride), two sub-vectors a byte; rows end in zeros
+    codebooks: Float32[3]  # as in Product8L2, with K = 16
+    starts: Int64[1]
+    rotation: Float32[2]
 
 
 class Product8IP(NamedTuple):
     """As Product8L2, under the inner product."""
 
-    codes: np.ndarray
-    codebooks: np.ndarray
-    starts: np.ndarray
-    rotation: np.ndarray
+    codes: UInt8[2]
+    codebooks: Float32[3]
+    starts: Int64[1]
+    rotation: Float32[2]
 
 
 class Product4IP(NamedTuple):
     """As Product4L2, under the inner product."""
 
-    codes: np.ndarray
-    codebooks: np.ndarray
-    starts: np.ndarray
-    rotation: np.ndarray
+    codes: UInt8[2]
+    codebooks: Float32[3]
+    starts: Int64[1]
+    rotation: Float32[2]
 
 
 KINDS = {

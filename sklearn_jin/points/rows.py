@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_jin._arrays import Float32, Kind
 from sklearn_jin._memory import LINE, aligned, frozen, lines_of, padded_width
 from sklearn_jin._simd import (
     dot,
@@ -38,7 +39,7 @@ from sklearn_jin.points import (
 )
 
 FETCHED_LINES = 64  # of one row; the hardware follows a longer row by itself
-TYPES = tuple(map(np.dtype, ("f4", "u1", "i1", "u2")))  # which kernels can load
+Numbers = Kind("f4", "u1", "i1", "u2")  # which kernels can load; u2 are float16 bits
 QUERY_BYTES = 2**23  # of float32 rows that stand for others at a time
 UNSCALED = frozen(np.ones(1, np.float32))
 
@@ -46,19 +47,19 @@ UNSCALED = frozen(np.ones(1, np.float32))
 class RowsL2(NamedTuple):
     """Rows whose score is the squared L2 distance."""
 
-    X: np.ndarray  # (n, width), padded with zeros; float32 rows start at a line
+    X: Numbers[2]  # (n, width), padded with zeros; float32 rows start at a line
 
 
 class RowsL1(NamedTuple):
     """Rows whose score is the L1 distance."""
 
-    X: np.ndarray  # as in RowsL2
+    X: Numbers[2]  # as in RowsL2
 
 
 class RowsLinf(NamedTuple):
     """Rows whose score is the largest difference of a coordinate."""
 
-    X: np.ndarray  # as in RowsL2
+    X: Numbers[2]  # as in RowsL2
 
 
 class RowsIP(NamedTuple):
@@ -71,8 +72,8 @@ class RowsIP(NamedTuple):
     shortest: the answers are among the former, and so are the upper layers.
     """
 
-    X: np.ndarray  # as in RowsL2; times the scale they are of length 1 at most
-    scale: np.ndarray = UNSCALED  # (1,) float32, a power of two
+    X: Numbers[2]  # as in RowsL2; times the scale they are of length 1 at most
+    scale: Float32[1] = UNSCALED  # (1,), a power of two
 
 
 def scratch_rows(points, n):
@@ -158,7 +159,6 @@ def ranges_of_rows(points, n, d):
     width = padded_width(d)
     yield np.array([points[0].shape[1]]), width, width
     yield np.array([len(part) for part in points[1:]]), 1, 1
-    yield np.array([points[0].dtype in TYPES]), True, True
 
 
 def work_of_rows(points):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_jin._arrays import Float32, UInt8
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import aligned_codes, frozen, lines_of
 from sklearn_jin._simd import gaps4, gaps8
@@ -35,15 +36,15 @@ SQUARES = 2.0**33  # sum of squared gaps that 32 bits hold, in four parts at lea
 class Scalar8(NamedTuple):
     """Codes of 8 bits a feature."""
 
-    codes: np.ndarray  # (n, stride) uint8: two features a word, rows end in zeros
-    grid: np.ndarray  # (3,) float32: level 0, the gap to the next, the features
+    codes: UInt8[2]  # (n, stride): two features a word, rows end in zeros
+    grid: Float32[1]  # (3,): level 0, the gap to the next, the features
 
 
 class Scalar4(NamedTuple):
     """Codes of 4 bits a feature, which stand for every 16th of 256 levels."""
 
-    codes: np.ndarray  # as in Scalar8, four features a word
-    grid: np.ndarray
+    codes: UInt8[2]  # as in Scalar8, four features a word
+    grid: Float32[1]
 
 
 def scalar(codes, bits, low, step):

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_jin._arrays import Bool, Float32, Int32
 from sklearn_jin.points import subset
 from sklearn_jin.search.index import Copies, copies_of, propose, ranges_of
 from sklearn_jin.search.layers import (
@@ -21,13 +22,13 @@ from sklearn_jin.search.layers import (
 class Branches(NamedTuple):
     """Graphs over two sequences of nested sets, which share the lowest layer."""
 
-    neighbors: np.ndarray  # (n, width) int32, as in Layers
+    neighbors: Int32[2]  # (n, width), as in Layers
     first: Layers  # without a lowest layer
     second: Layers
-    first_bridges: np.ndarray  # (n_ranks,) bool: whether a bridge leads down from it
-    second_bridges: np.ndarray
-    radius: np.ndarray  # (1,) float32: the score of a query that may take a bridge
-    entry: np.ndarray  # (1,) int32: every node is reached from it
+    first_bridges: Bool[1]  # (n_ranks,): whether a bridge leads down from it
+    second_bridges: Bool[1]
+    radius: Float32[1]  # (1,): the score of a query that may take a bridge
+    entry: Int32[1]  # (1,): every node is reached from it
     copies: Copies
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_jin._arrays import Float32, UInt8, UInt16
 from sklearn_jin._jit import kernel, kernel_of_numbers, loop
 from sklearn_jin._memory import LINE, aligned, frozen
 from sklearn_jin._simd import (
@@ -54,9 +55,9 @@ ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
 class Blocks(NamedTuple):
     """Codes, turned so that a register has the same part of each of some."""
 
-    blocks: np.ndarray  # uint8, as ``sum_tables`` takes it; the last ends in zeros
-    factors: np.ndarray  # (2, n_blocks, 64) float32: add and scale; or (2, 0, 64)
-    adds: np.ndarray  # (n_blocks, 64) uint16: see ``Turns``; or (0, 64)
+    blocks: UInt8[2, 3]  # as ``sum_tables`` takes it; the last ends in zeros
+    factors: Float32[3]  # (2, n_blocks, 64): add and scale; or (2, 0, 64)
+    adds: UInt16[2]  # (n_blocks, 64): see ``Turns``; or (0, 64)
     points: tuple  # the record of the codes, without rows: what makes the tables
 
 

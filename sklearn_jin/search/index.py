@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_jin._arrays import Float64, Int32, wrong_arrays
 from sklearn_jin._dispatch import singledispatch
 from sklearn_jin._memory import frozen
 from sklearn_jin.points import count, ranges_of
@@ -22,7 +23,7 @@ class Learned(NamedTuple):
     rerank: float | None = None  # candidates a neighbour by default; None without codes
     # Estimate / exact score of 99.9 % of neighbours, by the codes that sort them last.
     overestimate: float = np.inf
-    spread: np.ndarray = frozen(np.empty(0))  # mean log score by rank; or (0,)
+    spread: Float64[1] = frozen(np.empty(0))  # mean log score by rank; or (0,)
     decoder: object = None  # the quantizer whose codes ``Index.points`` are, if any
     least: int = 1  # candidates by default, however few neighbours are wanted
 
@@ -66,8 +67,8 @@ class Copies(NamedTuple):
     when it is found.
     """
 
-    firsts: np.ndarray  # (n,) int32: the first row of the same place, which is linked
-    following: np.ndarray  # (n,) int32: the next row there, or -1
+    firsts: Int32[1]  # (n,): the first row of the same place, which is linked
+    following: Int32[1]  # (n,): the next row there, or -1
 
 
 NO_COPIES = Copies(frozen(np.empty(0, np.int32)), frozen(np.empty(0, np.int32)))
@@ -167,6 +168,10 @@ def check(index, n=None):
 
     It is to have ``n`` points, or None for as many as it has.
     """
+    if wrong := wrong_arrays(index):
+        raise ValueError(
+            f"the index is damaged: {wrong} are of another type; fit it again"
+        )
     if any(map(_is_beyond, _ranges(index, n))):  # which ends with the first that is
         raise ValueError(
             "the index is damaged: it holds ids beyond its rows, or arrays of other "

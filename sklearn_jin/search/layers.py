@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numba.extending import overload
 
+from sklearn_jin._arrays import Int32, Int64
 from sklearn_jin._dispatch import singledispatch
 from sklearn_jin._jit import kernel, loop
 from sklearn_jin._memory import Zeros, frozen
@@ -44,10 +45,10 @@ class Layers(NamedTuple):
     ranks from 0 up to its number of rows.
     """
 
-    neighbors: np.ndarray  # (n, width) int32 nodes; a short row ends in -1s
-    upper: np.ndarray  # (n_rows, M) int32 ranks; a short row ends in -1s
-    starts: np.ndarray  # (n_layers + 1,) int64
-    members: np.ndarray  # (n_ranks,) int32 node of every rank; the first is the entry
+    neighbors: Int32[2]  # (n, width) nodes; a short row ends in -1s
+    upper: Int32[2]  # (n_rows, M) ranks; a short row ends in -1s
+    starts: Int64[1]  # (n_layers + 1,)
+    members: Int32[1]  # (n_ranks,) node of every rank; the first is the entry
     landmarks: tuple  # points of the members, by rank: a copy, small and dense
     copies: Copies = NO_COPIES
 

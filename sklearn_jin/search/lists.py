@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_jin._arrays import Float32, Float64, Int32, Int64
 from sklearn_jin._dispatch import singledispatch
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import frozen
@@ -76,17 +77,17 @@ class Lists(NamedTuple):
     """Rows by cell."""
 
     cells: tuple  # the centres, as RowsL2 or RowsIP
-    starts: np.ndarray  # (n_lists + 1,) int64, first slot of every list
-    ids: np.ndarray  # (n_slots,) int32, the row of every slot
-    radii: np.ndarray  # (n_lists,) float32, how far the farthest row is from the centre
-    growth: np.ndarray  # (n_lists,) float64: see :func:`limit_of`; or (0,)
+    starts: Int64[1]  # (n_lists + 1,), first slot of every list
+    ids: Int32[1]  # (n_slots,), the row of every slot
+    radii: Float32[1]  # (n_lists,), how far the farthest row is from the centre
+    growth: Float64[1]  # (n_lists,): see :func:`limit_of`; or (0,)
     codes: tuple  # Blocks, or codes by slot; or () for the rows themselves
-    scales: np.ndarray  # (n_lists,) float32: what is 1 of the codes' residuals
-    adds: np.ndarray  # (n_slots,) float32 where codes are not Blocks; or (0,)
-    levels: np.ndarray  # (2, n_lists) float32: low and step of ``Blocks.adds``, or 0
-    errors: np.ndarray  # (n_slots,) float32: of an estimate, at distance 1; or (0,)
-    groups: np.ndarray  # (n_lists,) int32, the middle that every list goes by
-    middles: np.ndarray  # (n_groups, d) float32, taken from queries
+    scales: Float32[1]  # (n_lists,): what is 1 of the codes' residuals
+    adds: Float32[1]  # (n_slots,) where codes are not Blocks; or (0,)
+    levels: Float32[2]  # (2, n_lists): low and step of ``Blocks.adds``, or 0
+    errors: Float32[1]  # (n_slots,): of an estimate, at distance 1; or (0,)
+    groups: Int32[1]  # (n_lists,), the middle that every list goes by
+    middles: Float32[2]  # (n_groups, d), taken from queries
 
 
 @propose.register(Lists)

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_jin._arrays import Float32, Float64, Int32, Int64, UInt8
 from sklearn_jin._jit import kernel, loop, piece
 from sklearn_jin._memory import frozen
 from sklearn_jin._simd import below, bits_float, lowest
@@ -57,23 +58,23 @@ MIDDLE = 128  # what the bytes of rows stand for 0 by
 class Basis(NamedTuple):
     """Directions, as columns, and a place that they start from."""
 
-    panels: np.ndarray  # (n_panels, d, PANEL) float32
-    start: np.ndarray  # (n_panels * PANEL,) float32, taken from products
+    panels: Float32[3]  # (n_panels, d, PANEL)
+    start: Float32[1]  # (n_panels * PANEL,), taken from products
 
 
 class Reduced(NamedTuple):
     """Rows by cell."""
 
     basis: Basis  # turns and reduces queries as it did rows
-    centers: np.ndarray  # (n_panels, s, PANEL) float32, as columns
-    squares: np.ndarray  # (n_lists,) float32, squared lengths of the centres; or 1s
-    starts: np.ndarray  # (n_lists + 1,) int64, first block of every list
-    blocks: np.ndarray  # (n_blocks, s * ROWS) uint8
-    adds: np.ndarray  # (n_blocks, ROWS) float32
-    middles: np.ndarray  # (n_lists, s) float32, the centres as rows; or (0, s)
-    scales: np.ndarray  # (n_lists,) float32, what is 1 of the bytes of a list
-    ids: np.ndarray  # (n_blocks * ROWS,) int32, -1 at the end of a list
-    growth: np.ndarray  # (n_lists,) float64, as in Lists; or (0,) for inner products
+    centers: Float32[3]  # (n_panels, s, PANEL), as columns
+    squares: Float32[1]  # (n_lists,), squared lengths of the centres; or 1s
+    starts: Int64[1]  # (n_lists + 1,), first block of every list
+    blocks: UInt8[2]  # (n_blocks, s * ROWS)
+    adds: Float32[2]  # (n_blocks, ROWS)
+    middles: Float32[2]  # (n_lists, s), the centres as rows; or (0, s)
+    scales: Float32[1]  # (n_lists,), what is 1 of the bytes of a list
+    ids: Int32[1]  # (n_blocks * ROWS,), -1 at the end of a list
+    growth: Float64[1]  # (n_lists,), as in Lists; or (0,) for inner products
 
 
 @propose.register(Reduced)

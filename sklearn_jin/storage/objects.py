@@ -13,6 +13,7 @@ from pkgutil import iter_modules
 
 import numpy as np
 
+from sklearn_jin._arrays import wrong_arrays
 from sklearn_jin.metrics import METRICS
 from sklearn_jin.storage.arrays import DTYPES
 
@@ -246,8 +247,11 @@ class Reader:
         record = kind(**fields)
         for name, wanted in kind.__annotations__.items():
             part = getattr(record, name)
-            if wanted in (np.ndarray, tuple) and not isinstance(part, wanted):
-                raise ValueError(f"{name} of {entry['class']} is no {wanted.__name__}")
+            if isinstance(wanted, type) and issubclass(wanted, tuple | np.ndarray):
+                if not isinstance(part, wanted):
+                    raise ValueError(f"{kind.__name__}.{name} is no {wanted.__name__}")
+        if wrong := wrong_arrays(record):
+            raise ValueError(f"arrays of another type than they had: {wrong}")
         return record
 
     def _estimator(self, entry):
