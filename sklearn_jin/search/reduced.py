@@ -123,6 +123,10 @@ def ranges_of_reduced(route, n, d):
     yield np.array([route.adds.shape[1]]), ROWS, ROWS
     yield np.array([route.blocks.shape[1] // ROWS]), 1, panels * PANEL
     yield route.ids, -1, n - 1
+    # A shortlist is cut by keys that differ, and keys of -1 name a row beyond all.
+    ends = route.starts[1:][np.diff(route.starts) > 0] - 1
+    yield np.delete(route.ids.reshape(-1, ROWS), ends, axis=0), 0, n - 1
+    yield np.bincount(rows_by_list(route), minlength=n), 1, 1
     yield np.array([len(route.growth)]), n_lists if len(route.growth) else 0, n_lists
 
 

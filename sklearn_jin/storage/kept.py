@@ -53,7 +53,8 @@ class Kept:
             Before ``fit``.
         TypeError
             If a parameter is neither a number, a text, None, a list, tuple or dict of
-            such, a ``RandomState`` nor a quantizer or index of sklearn_jin.
+            such, a ``RandomState`` nor a quantizer or index of sklearn_jin, or an
+            attribute that was set by hand has a name that is not ASCII.
         FileExistsError
             If something else is there.
         OSError

@@ -163,6 +163,13 @@ class Writer:
         raise _refusal(value, name)
 
     def _attributes(self, state, name):
+        for attribute in state:  # a reader refuses others
+            if type(attribute) is not str or not ATTRIBUTE.fullmatch(attribute):
+                raise TypeError(
+                    f"{name} has an attribute {attribute!r}, and files name attributes "
+                    "by ASCII letters, digits and _, without __ in front: delete or "
+                    "rename it, or pickle the estimator"
+                )
         return {k: self.value(v, f"{name}.{k}") for k, v in state.items()}
 
 

@@ -11,8 +11,9 @@ from sklearn_jin import ScalarQuantizer
 from sklearn_jin.construction.codes import hold_rows
 from sklearn_jin.construction.reduced import Plan, reduce_rows
 from sklearn_jin.search import counters
-from sklearn_jin.search.index import Search
+from sklearn_jin.search.index import Search, _is_beyond, ranges_of
 from sklearn_jin.search.reduced import (
+    ROWS,
     SHARED,
     TOP,
     Probe,
@@ -152,3 +153,21 @@ def test_candidates_are_sifted_by_codes():
     want = near.sum(axis=2)
     assert_allclose(estimates[0], np.sort(want[0]), rtol=0.05, atol=0.01)
     assert_array_equal(np.sort(found[0]), np.arange(30))
+
+
+@pytest.mark.parametrize("damage", ["gone", "all gone", "twice", "behind"])
+def test_lists_without_every_row_once_are_damaged(damage):
+    lists = lists_of(rows(), n_lists=3)
+    ids = lists.ids.copy()
+    assert np.diff(lists.starts).max() > 1  # blocks of one list
+    first = lists.starts[np.argmax(np.diff(lists.starts))] * ROWS
+    if damage == "gone":  # within a list, where the kernel does not look for an end
+        ids[first] = -1
+    elif damage == "all gone":  # whose keys are equal, and fill a shortlist for ever
+        ids[:] = -1
+    elif damage == "twice":
+        ids[first] = ids[first + 1]
+    else:
+        ids[lists.starts[-1] * ROWS - 1] = ids[first]
+    assert not any(map(_is_beyond, ranges_of(lists, N, D)))
+    assert any(map(_is_beyond, ranges_of(lists._replace(ids=ids), N, D)))

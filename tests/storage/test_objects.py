@@ -98,6 +98,15 @@ def test_a_parameter_is_refused_before_anything_is_written(tmp_path, X):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("name", ["größe", "of mine", "__mine", "mine\n"])
+def test_an_attribute_that_no_reader_takes_is_refused(name, tmp_path, X):
+    index = FlatNeighbors().fit(X)
+    setattr(index, name, 1)
+    with pytest.raises(TypeError, match=r"^FlatNeighbors has an attribute "):
+        index.save(tmp_path / "index")
+    assert not (tmp_path / "index").exists()
+
+
 def test_an_index_of_a_user_is_refused(tmp_path, X):
     with pytest.raises(TypeError, match=r"^MyNeighbors.*test_objects\.MyNeighbors"):
         MyNeighbors().fit(X).save(tmp_path / "kept")
