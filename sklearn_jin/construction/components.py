@@ -26,6 +26,7 @@ from sklearn_jin.search.scan import blas
 
 LEARNED = 4096  # rows that directions are learned from, or
 PER_FEATURE = 4  # as many times the features
+FAR = 16  # times the median distance from the median: rows that nothing is learned from
 ROUNDS = 3  # of subspace iteration
 HELD = 0.99  # share of the variance that the most directions that are tried hold
 STEP = 16  # their number is a multiple of this,
@@ -68,7 +69,7 @@ class Reduction(NamedTuple):
 
 
 def principal(X, wish, rng, from_origin=False):
-    """Mean (d,) of some rows of ``X``, and directions (d, n) of the rest.
+    """Mean (d,) of some rows of ``X`` but for far ones, and directions (d, n).
 
     The mean is 0 where rows differ ``from_origin``, as inner products see them.
     There are as many directions as the least of the sizes that holds what is wished;
@@ -81,8 +82,21 @@ def principal(X, wish, rng, from_origin=False):
     some = draw(X, enough if wish.n_train is None else wish.n_train, rng)[:]
     some = some[np.isfinite(some).all(axis=1)]  # where nobody checked
     some = some if len(some) else np.zeros((1, d), np.float32)
-    mean = np.zeros(d, np.float32) if from_origin else some.mean(axis=0)
+    if from_origin:
+        return np.zeros(d, np.float32), _components(some, wish, rng)
+    some = some[_is_near(some)]
+    mean = some.mean(axis=0)
     return mean, _components(some - mean, wish, rng)
+
+
+def _is_near(rows):
+    """Which ``rows`` are not far off, as seen from their median.
+
+    A mean that far rows have moved is far from all, and all distances would be
+    differences of large numbers.
+    """
+    gaps = squares(rows - np.median(rows, axis=0))
+    return gaps <= FAR**2 * max(np.median(gaps), np.finfo(np.float32).tiny)
 
 
 def turned(directions, rng):

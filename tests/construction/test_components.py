@@ -73,6 +73,15 @@ def test_all_are_taken_where_those_that_are_fewer_do_not_hold_the_variance():
     assert principal(normal(300, 20), wish, RandomState(0))[1].shape == (20, 20)
 
 
+def test_rows_that_are_far_off_move_neither_mean_nor_directions():
+    X = normal(1000, 8) @ normal(8, 40, seed=1)
+    far = X.copy()
+    far[:9] += 1e6
+    mean, U = principal(far, Wish((8,)), RandomState(0))
+    assert np.linalg.norm(mean - X.mean(axis=0)) < 1
+    assert_allclose(X @ U @ U.T, X, atol=0.01)
+
+
 def test_no_more_directions_than_features_are_taken():
     _, directions = principal(normal(50, 3), SIZES, np.random.RandomState(0))
     assert_allclose(directions.T @ directions, np.eye(3), atol=1e-6)

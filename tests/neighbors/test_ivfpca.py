@@ -4,7 +4,7 @@ import indexes
 import naive
 import numpy as np
 import pytest
-from helpers import share_found
+from helpers import normal, share_found
 from numpy.testing import assert_array_equal
 from sklearn.datasets import make_blobs
 from sklearn.model_selection import GridSearchCV
@@ -12,7 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.utils._param_validation import InvalidParameterError
 
-from sklearn_jin import IVFPCANeighbors, IVFPCATransformer
+from sklearn_jin import FlatNeighbors, IVFPCANeighbors, IVFPCATransformer
 from sklearn_jin.benchmark import counting
 
 # Slow as plain Python, for which the parts are tested by themselves.
@@ -124,3 +124,13 @@ def test_components_are_searched_over_in_a_pipeline():
     grid = {"ivfpcatransformer__n_components": [1, 4]}
     found = GridSearchCV(model, grid, cv=2, error_score="raise").fit(X, y)
     assert (found.cv_results_["mean_test_score"] > 0.8).all()
+
+
+@pytest.mark.parametrize("n_far, far", [(60, 1e6), (10, 1e9)])
+def test_few_rows_that_are_far_off_take_no_neighbours_from_the_others(n_far, far):
+    X = normal(3000, 8) @ normal(8, 64, seed=1)
+    X[:n_far] += far
+    index = IVFPCANeighbors(n_neighbors=10, random_state=0).fit(X)
+    exact = FlatNeighbors(n_neighbors=10).fit(X)
+    near, found = (i.kneighbors(X[100:400])[0] for i in (exact, index))
+    assert np.mean(found <= near[:, -1:] * (1 + 1e-6) + 1e-6) > 0.95
