@@ -26,7 +26,8 @@ from sklearn_jin.search.scan import blas
 
 LEARNED = 4096  # rows that directions are learned from, or
 PER_FEATURE = 4  # as many times the features
-FAR = 16  # times the median distance from the median: rows that nothing is learned from
+FEW = 0.05  # share of the rows; nothing is learned from as many if they are farther off
+FAR = 16  # than so many times all others
 ROUNDS = 3  # of subspace iteration
 HELD = 0.99  # share of the variance that the most directions that are tried hold
 STEP = 16  # their number is a multiple of this,
@@ -90,13 +91,14 @@ def principal(X, wish, rng, from_origin=False):
 
 
 def _is_near(rows):
-    """Which ``rows`` are not far off, as seen from their median.
+    """Which ``rows`` are not among few that are far off, as seen from their median.
 
     A mean that far rows have moved is far from all, and all distances would be
     differences of large numbers.
     """
     gaps = squares(rows - np.median(rows, axis=0))
-    return gaps <= FAR**2 * max(np.median(gaps), np.finfo(np.float32).tiny)
+    usual = np.quantile(gaps, 1 - FEW)
+    return gaps <= FAR**2 * max(usual, np.finfo(np.float32).tiny)
 
 
 def turned(directions, rng):
