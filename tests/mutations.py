@@ -123,7 +123,7 @@ MUTATIONS = {
         ("rows if scale[0] == 1 else rows * scale", "rows"),
         ("scratch[v, j] = queries[q, j] * scale", "scratch[v, j] = queries[q, j]"),
         ("ids[lo : lo + step]", "ids[:step]"),
-        ("np.array([points[0].dtype in TYPES]), True", "np.array([True]), True"),
+        ('Kind("f4", "u1", "i1", "u2")', 'Kind("f4", "f8", "u1", "i1", "u2")'),
     ],
     "points/bits.py": [
         (
