@@ -51,12 +51,17 @@ def forms_of(kind):
     }
 
 
+def wrong_fields(record):
+    """Names of the arrays of a record that are not as annotated."""
+    kind = type(record)
+    forms = forms_of(kind).items()
+    wrong = [name for name, form in forms if not form.holds(getattr(record, name))]
+    return [f"{kind.__name__}.{name}" for name in wrong]
+
+
 def wrong_arrays(record):
-    """Names of the arrays, in a record of records, that are not as annotated."""
-    wrong = []
-    for name, form in forms_of(type(record)).items():
-        if not form.holds(getattr(record, name)):
-            wrong.append(f"{type(record).__name__}.{name}")
+    """As :func:`wrong_fields`, of the records in a record too."""
+    wrong = wrong_fields(record)
     for part in record:
         if isinstance(part, tuple) and hasattr(part, "_fields"):
             wrong += wrong_arrays(part)

@@ -307,6 +307,7 @@ MUTATIONS = {
         ("len(growth) > search.effort", "False"),
     ],
     "construction/codes.py": [
+        ('store not in (None, "int8") and', "store not in (None,) and"),
         ("(x[:, : NEAR + 1] for x in", "(x[:, :2] for x in"),
         (
             "ranks(estimates[:, own:], ids[:, own:], NEAR)",
@@ -384,7 +385,6 @@ MUTATIONS = {
             "index.n_samples_fit_ <= getattr(index",
             "index.n_samples_fit_ < getattr(index",
         ),
-        ('in (None, "int8") and not', "in (None,) and not"),
         (
             "seeded(clone(quantizer), index.random_state)",
             "seeded(quantizer, index.random_state)",

@@ -14,8 +14,7 @@ TRIED = 64  # queries whose neighbours tell how exact codes are
 NEAR = 10  # neighbours by which codes are judged,
 KNOWN = 160  # and the nearest rows among which codes may put them
 SURE = 0.995  # share of the neighbours that are to be among the candidates
-LEARNED = 2**23  # numbers that codes are learned from, at most, of rows not float32,
-ENCODED = 2**22  # and numbers that are coded at a time
+LEARNED = 2**23  # numbers that codes are learned from, at most, of rows not float32
 WIDE = 200  # features from which on candidates are sorted by finer codes,
 SHORT = 4  # and bits a feature of the codes below which they are
 
@@ -104,12 +103,7 @@ def training_rows(points, metric):
 
 def encode_all(quantizer, points, metric, n_threads):
     """The record of the codes of all rows by a fitted ``quantizer``."""
-    X = float_rows(points, metric.width_)
-    codes = np.empty((len(X), quantizer.n_bytes_), np.uint8)
-    step = max(1, ENCODED // X.shape[1])
-    for lo in range(0, len(X), step):
-        some = X[lo : lo + step]
-        codes[lo : lo + step] = quantizer.encode_rows(some, n_threads)
+    codes = quantizer.encode_rows(float_rows(points, metric.width_), n_threads)
     return quantizer.points(codes, metric.space)
 
 
@@ -119,6 +113,14 @@ def judged(quantizer, codes, exactness):
     factor = max(1.0, candidates_needed(ranks) / max(1, ranks.shape[1]))
     least = candidates_needed(ranks[:, :1])
     return Encoded(quantizer, codes, exactness.overestimate, factor, least)
+
+
+def has_wider(points, store):
+    """Whether more than a byte a feature is kept of the rows ``points``.
+
+    If not, codes of a byte are no way to read less of them.
+    """
+    return store not in (None, "int8") and points.X.itemsize > 1
 
 
 def needs_finer(quantizer, metric):

@@ -5,9 +5,10 @@ import numpy as np
 from sklearn_jin._memory import frozen
 from sklearn_jin.construction.reduced import learn_rerank, lists_of
 from sklearn_jin.points import count, rows_of
-from sklearn_jin.points.rows import query_parts
+from sklearn_jin.points.rows import float_rows, query_parts
 from sklearn_jin.search.answer import answer
 from sklearn_jin.search.index import Index, Search
+from sklearn_jin.search.reduced import rows_by_list
 from sklearn_jin.search.shortlist import others
 from sklearn_jin.search.trial import hold, recall
 
@@ -58,7 +59,9 @@ def own_neighbors(points, k, target, rng, n_threads):
     """Scores and ids (n, k) of about the nearest others of every point."""
     d = points.X.shape[1]
     route, search, _ = neighbor_graph(points, d, k, target, rng, n_threads)
-    index, nodes = Index(None, points, None, route), np.arange(count(points))
+    index, nodes = Index(None, points, None, route), rows_by_list(route)
+    if isinstance(float_rows(points), np.ndarray):
+        return answer(index, points.X, search._replace(own=True))
     search = search._replace(k=k + 1, room=max(k + 1, search.room))
     scores, ids = np.empty((len(nodes), k)), np.empty((len(nodes), k), np.int64)
     for first, queries, asked in query_parts(points, nodes):

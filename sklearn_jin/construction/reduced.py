@@ -9,7 +9,7 @@ from sklearn_jin._memory import aligned, aligned_empty, frozen, padded_width
 from sklearn_jin._simd.products import FOUR, PANEL, ROWS
 from sklearn_jin._threads import run
 from sklearn_jin.construction.codes import KNOWN, NEAR, candidates_needed, hold_rows
-from sklearn_jin.construction.components import MARGIN, reduction
+from sklearn_jin.construction.components import MARGIN, PART, reduction
 from sklearn_jin.construction.partition import lists_growth, partition_rows
 from sklearn_jin.metrics import squares
 from sklearn_jin.points import count
@@ -26,7 +26,6 @@ from sklearn_jin.search.reduced import (
 )
 
 LISTED = 48  # rows that a centre is learned from, at most
-PART = 4096  # rows that are turned at a time
 LISTS_PER_TASK = 4
 FEWEST_RERANK = 2.5  # candidates a neighbour by default, and KNOWN / NEAR at most
 

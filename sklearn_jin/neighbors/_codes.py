@@ -63,8 +63,7 @@ def encode(index, metric, points, graph=None):
     index.quantizer_trial_ = None
     quantizer = asked_for(index, metric)
     encoded = codes.NOT_ENCODED
-    two_levels = store_of(index) not in (None, "int8") and not is_scanned(index)
-    two_levels = two_levels and points.X.itemsize > 1  # as much as finer codes take
+    two_levels = codes.has_wider(points, store_of(index)) and not is_scanned(index)
     if quantizer is not None:
         rng = check_random_state(index.random_state)
         sample = codes.hold_rows(

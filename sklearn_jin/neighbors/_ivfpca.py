@@ -188,8 +188,7 @@ class IVFPCANeighbors(PartitionNeighbors):
         lists, sizes = reduced.reduce_rows(points, metric.width_, plan, sample, rng)
         self.n_components_ = lists.centers.shape[1]
         step()
-        narrow = points.X.itemsize == 1  # as much as finer codes take
-        if metric.width_ < codes.WIDE or narrow or store_of(self) == "int8":
+        if metric.width_ < codes.WIDE or not codes.has_wider(points, store_of(self)):
             quantizer.fit(codes.training_rows(points, metric))
             encoded = codes.Encoded(quantizer, None)
         else:

@@ -104,11 +104,14 @@ class Quantizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Kept, BaseEst
         return self._unscaled(rows)
 
     def encode_rows(self, X, n_threads=1):
-        """Codes of float32 rows ``X`` that nobody need check, for indexes."""
-        X, codes = self._scaled(X), np.empty((len(X), self.n_bytes_), np.uint8)
+        """Codes of float32 rows ``X`` that nobody need check, for indexes.
+
+        They are read a block at a time, so that they may be made when they are read.
+        """
+        codes = np.empty((len(X), self.n_bytes_), np.uint8)
 
         def task(lo, hi):
-            codes[lo:hi] = self._encode(X[lo:hi])
+            codes[lo:hi] = self._encode(self._scaled(X[lo:hi]))
 
         run(task, len(X), max(1, MOST // X.shape[1]), n_threads)
         return codes

@@ -142,7 +142,7 @@ def check_size(stored, size):
         )
 
 
-def read(stored, fd, verify=False, order="C"):
+def read(stored, fd, verify=False):
     """The array of an open file of the right size, in memory as kernels like it.
 
     Small arrays are always compared with their checksum, others if they are to be.

@@ -13,7 +13,7 @@ from pkgutil import iter_modules
 
 import numpy as np
 
-from sklearn_jin._arrays import wrong_arrays
+from sklearn_jin._arrays import wrong_fields
 from sklearn_jin.metrics import METRICS
 from sklearn_jin.storage.arrays import DTYPES
 
@@ -257,7 +257,7 @@ class Reader:
             if isinstance(wanted, type) and issubclass(wanted, tuple | np.ndarray):
                 if not isinstance(part, wanted):
                     raise ValueError(f"{kind.__name__}.{name} is no {wanted.__name__}")
-        if wrong := wrong_arrays(record):
+        if wrong := wrong_fields(record):  # those in it were read before
             raise ValueError(f"arrays of another type than they had: {wrong}")
         return record
 
