@@ -22,9 +22,9 @@ from sklearn_jin import (
     SNGNeighbors,
     VamanaNeighbors,
 )
-from sklearn_jin.construction import codes
 from sklearn_jin.metrics import METRICS
 from sklearn_jin.points import rows
+from sklearn_jin.quantizers import _base
 
 TYPES = ["uint8", "int8", "float16"]
 ENDS = {"uint8": (0, 255), "int8": (-128, 127), "float16": (-65504, 65504)}
@@ -305,7 +305,7 @@ def test_blocks_of_rows_do_not_change_the_index(name, metric, monkeypatch):
 
     whole = answers()
     monkeypatch.setattr(rows, "QUERY_BYTES", 30 * 4 * 20)
-    monkeypatch.setattr(codes, "ENCODED", 50 * 20)
+    monkeypatch.setattr(_base, "MOST", 50 * 20)
     for a, b in zip(whole, answers()):
         assert_array_equal(a, b)
 
