@@ -62,6 +62,14 @@ class Euclidean:
             return HALF_TOP - math.frexp(size)[1]
         return safe_exponent(size)
 
+    def takes(self, X, form="float32"):
+        """Whether later rows ``X`` can be kept beside those that it was fitted to.
+
+        Others are too large for the scale that ``fit`` chose.
+        """
+        most = 2.0**HALF_TOP if form == "float16" else SAFE[1]
+        return form == "input" or self._size(X) <= math.ldexp(most, -self.exponent_)
+
     @property
     def width_(self):
         """Numbers of a prepared row, without its padding."""
@@ -224,6 +232,9 @@ class Cosine(Euclidean):
         self.any_zero_ = not all(self._directed(some)[1].all() for some in every)
         return self
 
+    def takes(self, X, form="float32"):
+        return self.any_zero_ or bool(self._directed(_widened(X))[1].all())
+
     @property
     def width_(self):
         return self.d_ + self.any_zero_
@@ -298,6 +309,10 @@ class InnerProduct(Euclidean):
         self.exponent_ = -int(exponents[some].max()) if some.any() else 0
         self.lift_ = {"input": -self.exponent_, "float16": HALF_TOP}.get(form, 0)
         return self
+
+    def takes(self, X, form="float32"):
+        exponents, some = _length_exponents(X)
+        return not some.any() or int(exponents[some].max()) <= -self.exponent_
 
     def prepare_queries(self, X):
         # Queries are scaled likewise: that ranks alike, and no score is negative.

@@ -135,9 +135,7 @@ def grow(points, order, plan, rng, n_threads, partition=False, progress=silent):
             subset(points, firsts), _ranks(order, firsts), plan._replace(sizes=sizes),
             rng, n_threads, partition, progress,
         )  # fmt: skip
-        neighbors = np.full((len(order), layers.neighbors.shape[1]), -1, np.int32)
-        near = layers.neighbors
-        neighbors[firsts] = np.where(near >= 0, firsts[near], -1)
+        neighbors = spread_out(layers.neighbors, firsts, len(order))
         copies = chained(firsts, owners)
     layers = layers._replace(
         neighbors=frozen(aligned(neighbors)),
@@ -145,6 +143,13 @@ def grow(points, order, plan, rng, n_threads, partition=False, progress=silent):
         copies=copies,
     )
     return layers._replace(landmarks=subset(points, layers.members)), missing
+
+
+def spread_out(near, firsts, n):
+    """Edges (n, width) of nodes, of which only the ``firsts`` are linked, by ranks."""
+    neighbors = np.full((n, near.shape[1]), -1, np.int32)
+    neighbors[firsts] = np.where(near >= 0, firsts[near], -1)
+    return neighbors
 
 
 def _fewer(plan, n):
@@ -197,7 +202,7 @@ def _grow(points, order, plan, partition, rng, n_threads, step):
         for alpha in plan.alphas[1:]:
             _improve(points, graph, layers, order, plan, alpha, n_threads, step)
     nodes, alpha = np.arange(n, dtype=np.int32), plan.alphas[-1]
-    bounded = _bounded(points, neighbors, nodes, width, alpha, n_threads)
+    bounded = bounded_edges(points, neighbors, nodes, width, alpha, n_threads)
     return layers._replace(neighbors=bounded)
 
 
@@ -224,9 +229,9 @@ def _insert(points, graph, order, plan, partition, n_threads, step):
     alpha = np.float32(plan.alphas[-1 if partition else 0])
     for lo, hi in pairwise(_stops(len(order), plan, partition)):
         nodes, beam = order[lo:hi], narrowed(plan.beam, lo)
-        propose = _searching(layers, points, beam, n_threads)
-        rows = _choose(points, nodes, plan.width, alpha, propose)
-        _link(points, graph, nodes, rows, NO_EDGES, plan.width, alpha, n_threads)
+        propose = searching(layers, points, beam, n_threads)
+        rows = choose_edges(points, nodes, plan.width, alpha, propose)
+        link_edges(points, graph, nodes, rows, NO_EDGES, plan.width, alpha, n_threads)
         if hi in sizes:
             t = sizes.index(hi)
             layer = slice(starts[t], starts[t + 1])
@@ -253,7 +258,7 @@ def _partition(points, graph, layers, inserted, plan, rng, n_threads, step):
     """
     neighbors, degrees = graph
     n, width, alpha = len(neighbors), plan.width, np.float32(plan.alphas[-1])
-    far = _bounded(points, neighbors, inserted, width, alpha, n_threads)
+    far = bounded_edges(points, neighbors, inserted, width, alpha, n_threads)
     near = look_up(points, min(n, shortened(plan.beam, width).ef), rng, n_threads)
     step()
 
@@ -274,16 +279,16 @@ def _partition(points, graph, layers, inserted, plan, rng, n_threads, step):
         near_rows(near, part, choose_of_both)
 
     nodes = near.by_cell
-    rows = _choose(points, nodes, width, alpha, propose, STEPS, step)
+    rows = choose_edges(points, nodes, width, alpha, propose, STEPS, step)
     neighbors[inserted], degrees[:] = -1, 0
-    _link(points, graph, nodes, rows, NO_EDGES, width, alpha, n_threads)
+    link_edges(points, graph, nodes, rows, NO_EDGES, width, alpha, n_threads)
     n_near = width - width // FAR_SHARE
-    kept = _bounded(points, neighbors, inserted, n_near, alpha, n_threads)
+    kept = bounded_edges(points, neighbors, inserted, n_near, alpha, n_threads)
     neighbors[inserted] = -1
     neighbors[inserted, :width] = merge(kept, far)[:, :width]
 
 
-def _bounded(points, neighbors, nodes, width, alpha, n_threads):
+def bounded_edges(points, neighbors, nodes, width, alpha, n_threads):
     """At most ``width`` edges (n, width) of each of the ``nodes``."""
     rows, alpha = aligned_empty(len(nodes), width, np.int32), np.float32(alpha)
 
@@ -299,14 +304,14 @@ def _improve(points, graph, layers, order, plan, alpha, n_threads, step):
     neighbors, degrees = graph
     beam, alpha = narrowed(plan.beam, len(order)), np.float32(alpha)
 
-    propose = _searching(layers, points, beam, n_threads)
-    rows = _choose(points, order, plan.width, alpha, propose, STEPS, step)
+    propose = searching(layers, points, beam, n_threads)
+    rows = choose_edges(points, order, plan.width, alpha, propose, STEPS, step)
     old = _edges_of(neighbors, order)
     neighbors[:], degrees[:] = -1, 0
-    _link(points, graph, order, rows, old, plan.width, alpha, n_threads)
+    link_edges(points, graph, order, rows, old, plan.width, alpha, n_threads)
 
 
-def _searching(layers, points, beam, n_threads):
+def searching(layers, points, beam, n_threads):
     """What proposes edges by walks from the entry of ``layers``."""
 
     def propose(nodes, choose):
@@ -326,7 +331,7 @@ def _visit(layers, points, nodes, beam, n_threads, use):
         visit(layers, walks, asked, use_part)
 
 
-def _choose(points, nodes, width, alpha, propose, n_steps=1, step=lambda: None):
+def choose_edges(points, nodes, width, alpha, propose, n_steps=1, step=lambda: None):
     """Edges (n, width) of the ``nodes`` among those that ``propose`` finds for them."""
     rows = np.empty((len(nodes), width), np.int32)
     for lo, hi in pairwise(np.linspace(0, len(nodes), n_steps + 1).astype(int)):
@@ -350,7 +355,7 @@ def _edges_of(neighbors, nodes):
     return np.broadcast_to(nodes[:, None], rows.shape)[present], rows[present]
 
 
-def _link(points, graph, nodes, rows, more, width, alpha, n_threads):
+def link_edges(points, graph, nodes, rows, more, width, alpha, n_threads):
     """Give ``nodes`` the edges ``rows``, then those back and ``more``, pruned."""
     neighbors, degrees = graph
     neighbors[nodes, : rows.shape[1]] = rows
@@ -370,7 +375,7 @@ def _link(points, graph, nodes, rows, more, width, alpha, n_threads):
 
 def _snapshot(points, neighbors, members, M, alpha, n_threads):
     """Edges among ``members``, all that are inserted yet, as ranks: an upper layer."""
-    rows = _bounded(points, neighbors, members, M, alpha, n_threads)
+    rows = bounded_edges(points, neighbors, members, M, alpha, n_threads)
     rank = np.full(len(neighbors) + 1, -1, np.int32)  # the last is the rank of -1
     rank[members] = np.arange(len(members))
     return rank[rows]

@@ -84,6 +84,43 @@ def bound_degrees(points, neighbors, nodes, width, alpha, rows, lo, hi):
 
 
 @kernel
+def heal(points, neighbors, live, alpha, rows, lo, hi):
+    """Write to ``rows`` edges of the nodes ``lo`` to ``hi`` that lead to live ones.
+
+    A node that was linked to one that is not ``live`` chooses anew, among its own live
+    neighbours and those of the nodes that went (Singh et al. 2021, FreshDiskANN,
+    algorithm 4).  A node that is not live has no edges.
+    """
+    width = neighbors.shape[1]
+    most = width * (width + 1)
+    ids, sorted_ids = np.empty(most, np.int32), np.empty(most, np.int32)
+    scores, keys = np.empty(most, np.float32), np.empty(places(most), np.uint64)
+    for node in range(lo, hi):
+        rows[node] = -1
+        if not live[node]:
+            continue
+        n = np.int64(0)
+        for neighbor in neighbors[node]:
+            if neighbor >= 0 and live[neighbor]:
+                ids[n] = neighbor
+                n += 1
+        for gone in neighbors[node]:
+            if gone < 0 or live[gone]:
+                continue
+            for neighbor in neighbors[gone]:
+                if neighbor >= 0 and live[neighbor] and neighbor != node:
+                    if neighbor not in ids[:n]:
+                        ids[n] = neighbor
+                        n += 1
+        if n <= width:
+            for j in range(n):
+                rows[node, j] = ids[j]
+        else:
+            rank_candidates(points, node, ids, n, keys, sorted_ids, scores)
+            prune(points, sorted_ids, scores, n, width, alpha, rows[node])
+
+
+@kernel
 def merge(rows, others):
     """Edges of two graphs on the same nodes, those of ``rows`` first, each once."""
     n, width = rows.shape

@@ -31,6 +31,7 @@ from sklearn_jin._memory import settled
 from sklearn_jin._threads import count_threads
 from sklearn_jin._version import __version__
 from sklearn_jin.metrics import ALIASES, METRICS, effective_metric
+from sklearn_jin.neighbors._changes import Changing, told_params
 from sklearn_jin.neighbors._inputs import checked, form_of, kept_types
 from sklearn_jin.neighbors._progress import watch
 from sklearn_jin.neighbors._shell import shell
@@ -41,7 +42,12 @@ FIRST_RADIUS_K = 32  # neighbours first asked for within a radius; fourfold unti
 
 @shell
 class Neighbors(
-    CallbackSupportMixin, KNeighborsMixin, RadiusNeighborsMixin, Kept, BaseEstimator
+    Changing,
+    CallbackSupportMixin,
+    KNeighborsMixin,
+    RadiusNeighborsMixin,
+    Kept,
+    BaseEstimator,
 ):
     """What all indexes do alike."""
 
@@ -87,7 +93,9 @@ class Neighbors(
             If a parameter or ``X`` is invalid.  The estimator is then left as it was.
         """
         twin = self._twin()
+        vars(twin).pop("_mapped", None)
         twin._fit(checked(twin, X, reset=True, kept=kept_types(twin)))
+        twin._built_by, twin._drift = told_params(twin), 1.0
         # One assignment: another thread sees the old index or the new one, and a fit
         # that fails or is interrupted leaves the estimator as it was.
         self.__dict__ = vars(twin)
@@ -120,7 +128,7 @@ class Neighbors(
         Parameters
         ----------
         X : array-like of shape (n_queries, n_features), default=None
-            The queries.  If None, the fitted rows themselves, each without itself.
+            The queries.  If None, the rows of ``ids_`` themselves, each without itself.
         n_neighbors : int, default=None
             Neighbours of each query; None takes the parameter ``n_neighbors``.
         return_distance : bool, default=True
@@ -147,10 +155,11 @@ class Neighbors(
         twin, own = self._fitted(), X is None
         k = twin._check_k(n_neighbors)
         queries, finish = twin._prepare(X)
-        if k > twin.n_samples_fit_ - own:
+        if k > twin.n_rows_ - own:
+            name = "n_samples_fit" if twin.index_.changes is None else "n_rows_"
             raise ValueError(
-                f"Expected n_neighbors {'<' if own else '<='} n_samples_fit, but "
-                f"n_neighbors = {k}, n_samples_fit = {twin.n_samples_fit_}, "
+                f"Expected n_neighbors {'<' if own else '<='} {name}, but "
+                f"n_neighbors = {k}, {name} = {twin.n_rows_}, "
                 f"n_samples = {len(queries)}"
             )
         scores, ids = twin._answer(queries, k, own)
@@ -202,8 +211,8 @@ class Neighbors(
         queries, finish = twin._prepare(X)
         distances, ids = twin._within(queries, finish, radius)
         if X is None:
-            for q, row in enumerate(ids):
-                keep = row != q
+            for q, (own, row) in enumerate(zip(twin.ids_, ids)):
+                keep = row != own
                 ids[q], distances[q] = row[keep], distances[q][keep]
         ids = _to_object_array(ids)
         return (_to_object_array(distances), ids) if return_distance else ids
@@ -301,7 +310,7 @@ class Neighbors(
 
     def _within(self, queries, finish, radius):
         """Lists of the distances and the ids of the points within ``radius``."""
-        n, n_points = len(queries), self.n_samples_fit_
+        n, n_points = len(queries), self.n_rows_
         distances, ids = [None] * n, [None] * n
         left, k = np.arange(n), min(FIRST_RADIUS_K, n_points)
         while len(left):

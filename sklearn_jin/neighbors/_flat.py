@@ -128,6 +128,18 @@ class FlatNeighbors(Coded, Neighbors):
             return Index(metric, kept, encoded.codes, FLAT, learned, encoded.finer)
         return Index(metric, kept, None, blocks, learned, encoded.finer)
 
+    def _extend(self):
+        from sklearn_jin.construction.alter import joined_rows
+        from sklearn_jin.search.index import Flat
+
+        index = self.index_
+        coded = index.codes is not None or index.learned.decoder is not None
+        if coded or not isinstance(index.route, Flat):
+            return False
+        points, changes = joined_rows(index)
+        self.index_ = index._replace(points=points, changes=changes)
+        return True
+
     def _search(self, k):
         from sklearn_jin.search.index import Search
 

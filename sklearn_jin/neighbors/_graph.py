@@ -17,6 +17,7 @@ from sklearn_jin.neighbors._codes import (
     keep_learned,
 )
 from sklearn_jin.neighbors._shell import Coded, shell
+from sklearn_jin.quantizers._scalar import ScalarQuantizer
 
 MIN_EF = 50  # the default beam of a search is never narrower
 PER_CANDIDATE = 8  # places of a beam; with 12 candidates a beam of 160 ends at .9986 on
@@ -24,6 +25,9 @@ PER_CANDIDATE = 8  # places of a beam; with 12 candidates a beam of 160 ends at 
 ALPHA = 1.1**0.5
 IP_ALPHA = 1.4**0.5  # queries come from afar: longer edges lead them
 MANY_ROWS = 10_000  # that lists are worth while for
+MOST_INSERTED = 2  # of more than half as many rows a graph is built anew: by lists that
+# takes a third of the time of inserting them
+MOST_DRIFT = 2.0  # of codes that are not learned again
 
 
 def default_alpha(index):
@@ -41,6 +45,8 @@ class GraphNeighbors(Coded, Neighbors):
     adaptive: bool = True
     build: str = "auto"
     exact_threshold: int = 1000
+
+    _later_share = 64
 
     _parameter_constraints = {
         "ef_search": [Integers(1), None],
@@ -103,6 +109,67 @@ class GraphNeighbors(Coded, Neighbors):
         if self.build == "auto":
             return can and self.n_samples_fit_ >= MANY_ROWS
         return self.build == "partition"
+
+    def _can_change(self):
+        """Whether rows can be inserted into the graph and taken out of it."""
+        from sklearn_jin.points import spaces
+        from sklearn_jin.search.index import Flat
+
+        index = self.index_
+        return not (
+            isinstance(index.route, Flat)
+            or index.learned.decoder is not None  # rows are codes
+            or len(spaces(index.points)) > 1
+        )
+
+    def _shrink(self):
+        from sklearn_jin.construction.alter import live_points
+        from sklearn_jin.construction.extend import shrink
+        from sklearn_jin.search.layers import Layers, with_landmarks
+
+        index = self.index_
+        _, live, n_live, _ = index.changes
+        few = n_live <= self.exact_threshold or 2 * n_live < len(live)
+        if few or not (self._can_change() and isinstance(index.route, Layers)):
+            return False
+        plan = self._plan(index.points, check_random_state(self.random_state))
+        route, self.n_unreachable_ = shrink(
+            index.points, index.route, live, plan, self._threads()
+        )
+        index = live_points(index)
+        searched = index.points if index.codes is None else index.codes
+        self.index_ = index._replace(route=with_landmarks(route, searched))
+        return True
+
+    def _extend(self):
+        """Insert the later rows into the graph."""
+        from sklearn_jin.construction.alter import joined_codes, joined_rows
+        from sklearn_jin.construction.codes import encode_all, training_rows
+        from sklearn_jin.construction.extend import extend
+        from sklearn_jin.points import count
+
+        index = self.index_
+        n, n_later = count(index.points), count(index.changes.later.points)
+        if n_later > n // MOST_INSERTED or not self._can_change():
+            return False
+        points, changes = joined_rows(index)
+        codes, finer = index.codes, index.finer
+        if codes is not None:
+            codes, drift = joined_codes(
+                self.quantizer_, codes, points, index.metric, self._threads()
+            )
+            if drift > MOST_DRIFT:
+                return False
+            self._drift = drift
+        if finer is not None:
+            grid = ScalarQuantizer(8).fit(training_rows(points, index.metric))
+            finer = encode_all(grid, points, index.metric, self._threads())
+        plan = self._plan(points, check_random_state(self.random_state))
+        route, self.n_unreachable_ = extend(points, index.route, plan, self._threads())
+        self.index_ = index._replace(
+            points=points, codes=codes, finer=finer, route=route, changes=changes
+        )
+        return True
 
     def _search(self, k):
         from sklearn_jin.search.index import Search

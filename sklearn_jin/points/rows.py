@@ -10,7 +10,14 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_jin._arrays import Float32, Kind
-from sklearn_jin._memory import LINE, aligned, frozen, lines_of, padded_width
+from sklearn_jin._memory import (
+    LINE,
+    aligned,
+    aligned_empty,
+    frozen,
+    lines_of,
+    padded_width,
+)
 from sklearn_jin._simd import (
     dot,
     floats,
@@ -286,9 +293,22 @@ def points_of(metric, X, form="float32"):
     ``form`` is as in :meth:`sklearn_jin.metrics.Euclidean.fit`.
     """
     metric.fit(X, form)
+    return points_by(metric, X, form)
+
+
+def points_by(metric, X, form="float32"):
+    """The points of rows ``X`` as a ``metric`` prepares them that was fitted before."""
     dtype = {"float32": np.float32, "float16": np.float16}.get(form, X.dtype)
     points = ROWS[metric.space](metric.rows(X, dtype))
     if metric.lift_ == 0:
         return points
     scale = np.ldexp(np.float32(1), [-metric.lift_])
     return points._replace(scale=frozen(scale))
+
+
+def joined(points, more):
+    """The ``points`` and, behind them, ``more`` rows of the same kind."""
+    n, width = points.X.shape
+    X = aligned_empty(n + len(more.X), width, points.X.dtype)
+    X[:n], X[n:] = points.X, more.X
+    return points._replace(X=frozen(X))

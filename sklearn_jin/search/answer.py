@@ -11,7 +11,15 @@ import numpy as np
 from sklearn_jin._memory import frozen
 from sklearn_jin.points import count, encode_queries
 from sklearn_jin.search import counters
-from sklearn_jin.search.index import FLAT, Flat, allowed_ids, copies_of, propose
+from sklearn_jin.search.index import (
+    FLAT,
+    Flat,
+    allowed_ids,
+    copies_of,
+    live_ids,
+    parts_of,
+    propose,
+)
 from sklearn_jin.search.rerank import list_copies, refine, sift
 from sklearn_jin.search.scan import scan_each
 from sklearn_jin.search.shortlist import others
@@ -27,17 +35,55 @@ def answer(index, queries, search):
     at least ``k + 1`` are allowed then.
     """
     if not search.own:
-        return _answer(index, queries, search)
+        return _answer_of_all(index, queries, search)
     k = search.k + 1
     wider = search._replace(k=k, room=max(k, search.room))
-    scores, ids = _answer(index, queries, wider)
-    keep = others(ids, np.arange(len(ids)))
+    scores, ids = _answer_of_all(index, queries, wider)
+    keep = others(ids, live_ids(index))
     shape = len(ids), search.k
     return scores[keep].reshape(shape), ids[keep].reshape(shape)
 
 
+def _answer_of_all(index, queries, search):
+    """As :func:`answer`, where a point may be in its own answer.
+
+    Of an index that was changed each part answers by itself, and the best are kept.
+    """
+    if index.changes is None:
+        return _answer(index, queries, search)
+    found = []
+    for part in parts_of(index):
+        asked = _search_of_part(part, len(queries), search)
+        if asked.k > 0:
+            scores, places = _answer(part, queries, asked)
+            found.append((scores, part.changes.ids[places].astype(np.int64)))
+    if len(found) == 1:
+        return found[0]
+    scores, ids = (np.hstack(parts) for parts in zip(*found))
+    order = np.lexsort((ids, scores), axis=-1)[:, : search.k]
+    return (np.take_along_axis(x, order, axis=1) for x in (scores, ids))
+
+
+def _search_of_part(part, n_queries, search):
+    """The ``search`` as a part of an index is to answer it: ``k`` may be 0."""
+    ids, live, n_live, later = part.changes
+    allowed, n = None if n_live == len(live) else live, n_live
+    if search.allowed is not None:
+        allowed = frozen(live & search.allowed[ids])
+        n = np.count_nonzero(allowed)
+    # Walks that begin at their own place are for queries that are all the points.
+    own = search.own and allowed is None and later is None and n_queries == n
+    exact = part.codes is None and isinstance(part.route, Flat)
+    return search._replace(
+        k=min(search.k, n),
+        allowed=allowed,
+        own=own,
+        overestimate=np.inf if exact else search.overestimate,
+    )
+
+
 def _answer(index, queries, search):
-    """As :func:`answer`, where a point may be in its own answer."""
+    """As :func:`answer`, by the places of points in one index."""
     scores = np.empty((len(queries), search.k))
     ids = np.empty(scores.shape, np.int64)
     ids.fill(-1)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_jin._arrays import Float64, Int32, wrong_arrays
+from sklearn_jin._arrays import Bool, Float64, Int32, wrong_arrays
 from sklearn_jin._dispatch import singledispatch
 from sklearn_jin._memory import frozen
 from sklearn_jin.points import count, ranges_of
@@ -37,6 +37,20 @@ class Index(NamedTuple):
     route: tuple  # how candidates are found: Flat, Blocks, Layers, Lists ...
     learned: Learned = Learned()
     finer: tuple | None = None  # codes that candidates are sorted by before ``points``
+    changes: tuple | None = None  # Changes since the rows were fitted; None for none
+
+
+class Changes(NamedTuple):
+    """What became of the rows of an index: some were removed, others came later.
+
+    An index itself is never changed.  Its points are known by their places; users know
+    rows by ids, which are given once and never again.
+    """
+
+    ids: Int32[1]  # (n_points,), the id of every point, ascending
+    live: Bool[1]  # (n_points,), whether the row was not removed
+    n_live: int  # how many are left
+    later: Index | None = None  # rows that came later: Flat, with Changes of their own
 
 
 class Search(NamedTuple):
@@ -118,6 +132,28 @@ def for_any_cpu(route):
     return route
 
 
+def parts_of(index):
+    """The indexes that an index consists of: itself, and that of later rows if any."""
+    changes = index.changes
+    later = None if changes is None else changes.later
+    return (index,) if later is None else (index, later)
+
+
+def count_live(index):
+    """Number of rows that were not removed."""
+    if index.changes is None:
+        return count(index.points)
+    return sum(part.changes.n_live for part in parts_of(index))
+
+
+def live_ids(index):
+    """Ids of the rows that were not removed, int64, ascending."""
+    if index.changes is None:
+        return np.arange(count(index.points))
+    some = [part.changes.ids[part.changes.live] for part in parts_of(index)]
+    return np.sort(np.concatenate(some)).astype(np.int64)
+
+
 def allowed_ids(allowed, n):
     """Ids that are ``allowed``, int32, of ``n``; None allows all."""
     if allowed is None:
@@ -155,6 +191,17 @@ def n_bytes(part):
 
 def usage(index):
     """Bytes of the points, of the codes, and of all the rest of an index."""
+    total = _usage(index)
+    if (changes := index.changes) is not None:
+        total["index"] += changes.ids.nbytes + changes.live.nbytes
+        if changes.later is not None:
+            more = usage(changes.later)
+            total = {name: size + more[name] for name, size in total.items()}
+    return total
+
+
+def _usage(index):
+    """As :func:`usage`, without what came later."""
     codes = None if index.codes is index.points else index.codes
     inside = n_bytes(codes_of(index.route)) + n_bytes(index.finer)
     rest = n_bytes(index.route) - n_bytes(codes_of(index.route))
@@ -166,7 +213,8 @@ def usage(index):
 def check(index, n=None):
     """Raise ValueError if a kernel may read beyond the arrays of an index.
 
-    It is to have ``n`` points, or None for as many as it has.
+    Its ids are to be below ``n``, of which none is missing but where rows were changed;
+    None stands for as many as it has.
     """
     if wrong := wrong_arrays(index):
         raise ValueError(
@@ -180,12 +228,31 @@ def check(index, n=None):
 
 
 def _ranges(index, n):
+    if index.changes is not None:
+        yield from _ranges_of_changes(index, n)
+        n = count(index.points)
     n = max(1, count(index.points)) if n is None else n
     d = index.metric.width_
     for points in filter(None, (index.points, index.codes, index.finer)):
         yield np.array([count(points)]), n, n
         yield from ranges_of(points, n, d)
     yield from ranges_of(index.route, n, d)
+
+
+def _ranges_of_changes(index, n):
+    """As :func:`_ranges`, of the changes, and of the rows that came later."""
+    (ids, live, n_live, later), n_points = index.changes, count(index.points)
+    n = np.iinfo(np.int32).max if n is None else n
+    yield np.array([len(ids), len(live)]), n_points, n_points
+    yield ids, 0, n - 1
+    yield np.diff(ids), 1, n
+    yield np.array([n_live]), np.count_nonzero(live), np.count_nonzero(live)
+    if later is not None:
+        if not isinstance(later.changes, Changes) or later.changes.later is not None:
+            raise ValueError("the index is damaged: its parts have parts; fit it again")
+        yield from _ranges(later, n)
+        every = live_ids(index)
+        yield np.diff(every), 1, n
 
 
 def _is_beyond(ids):

@@ -71,7 +71,7 @@ class Kept:
             "class": type(self).__name__,
             "made_by": versions(),
             "segments": [
-                {"index": number, "rows": len(index.points[0]), "live": None}
+                {"index": number, "rows": len(index.points[0]), "live": live_of(index)}
                 for number, index in writer.indexes
             ],
             "objects": writer.objects,
@@ -99,6 +99,11 @@ class Place(NamedTuple):
     path: str  # of the folder, absolute
     identity: str  # of the manifest
     number: int  # of the object
+
+
+def live_of(index):
+    """Number of the rows of an index that were not removed; None where none was."""
+    return None if index.changes is None else index.changes.n_live
 
 
 def versions():
@@ -195,12 +200,12 @@ class Folder:
 
     def _objects(self, files, last):
         reader, entries = Reader(self._arrays(files)), self.manifest["objects"]
-        if last is None:
-            self._check_segments(entries)
         for entry in entries[:last]:
             made = reader.read(entry)
             if isinstance(made, Kept):
                 made.restored(partial(self._place, reader.objects))
+        if last is None:
+            self._check_segments(entries, reader.objects)
         return reader.objects
 
     def _arrays(self, files):
@@ -226,16 +231,18 @@ class Folder:
         number = next(i for i, made in enumerate(objects) if made is part)
         return Place(str(self.path), self.manifest["identity"], number)
 
-    def _check_segments(self, entries):
-        """Every index has one segment, all of whose rows are alive."""
-        known = [n for n, entry in enumerate(entries) if entry["class"] == INDEX]
-        segments = self.manifest["segments"]
-        if known != [segment["index"] for segment in segments] or any(
-            segment["live"] is not None for segment in segments
-        ):
+    def _check_segments(self, entries, objects):
+        """Every index is a segment, and so are the rows that came later."""
+        known = [
+            (n, live_of(objects[n]))
+            for n, entry in enumerate(entries)
+            if entry["class"] == INDEX
+        ]
+        told = [(part["index"], part["live"]) for part in self.manifest["segments"]]
+        if known != told:
             raise ValueError(
-                "it holds several segments or removed rows, which this sklearn_jin "
-                "does not read: install a later one"
+                "it holds segments or removed rows that this sklearn_jin does not "
+                "know: install a later one"
             )
 
     def _open(self, files):
