@@ -106,7 +106,7 @@ def _stand_ins(members, neighbors, live):
 
 
 def _finished(layers, neighbors, firsts, owners):
-    """``layers`` of these edges, which lead to every node; and how many are not reached.
+    """``layers`` of these edges, made to lead to every node; and what they miss.
 
     Copies of the ``firsts`` are linked to nothing, and are not to be.
     """

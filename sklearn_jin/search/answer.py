@@ -71,8 +71,9 @@ def _search_of_part(part, n_queries, search):
     if search.allowed is not None:
         allowed = frozen(live & search.allowed[ids])
         n = np.count_nonzero(allowed)
-    # Walks that begin at their own place are for queries that are all the points.
-    own = search.own and allowed is None and later is None and n_queries == n
+    # What begins at its own place is for queries that are all the points, in order.
+    own = search.own and allowed is None and later is None
+    own = own and n_queries == n and bool((np.diff(ids) > 0).all())
     exact = part.codes is None and isinstance(part.route, Flat)
     return search._replace(
         k=min(search.k, n),
