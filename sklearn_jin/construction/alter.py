@@ -19,7 +19,6 @@ LEAST_LATER = 256  # rows that are scanned beside an index, and none is built in
 LATER_BYTES = 2**23  # of them, at most: they are copied whenever one is added
 DRIFT_ROWS = 1000  # whose errors tell how exact codes were
 TINY = float(np.finfo(np.float32).tiny)
-DEAD_SHARE = 8  # an index is built anew when one of so many of its points was removed
 
 
 def identified(index, ids, n_ids):
@@ -99,12 +98,15 @@ def _live_rows(part):
     return points, ids[live]
 
 
-def has_many_gone(index):
-    """Whether so many rows went that the index is to be built without them."""
+def has_many_gone(index, share):
+    """Whether so many rows went that the index is to be built without them.
+
+    Walks and scans pass over as many as one ``share``-th of its points.
+    """
     n, n_gone = count(index.points), 0
     for part in parts_of(index):
         n_gone += len(part.changes.live) - part.changes.n_live
-    return n_gone > max(LEAST_LATER, n // DEAD_SHARE)
+    return n_gone > max(LEAST_LATER, n // share)
 
 
 def has_many_later(index, share):

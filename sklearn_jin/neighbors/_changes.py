@@ -19,7 +19,7 @@ OF_QUERIES = {
 class Changing:
     """What adds, removes and replaces rows of a fitted index."""
 
-    _later_share = 32  # as many rows as one of these are scanned beside the others
+    _later_share = 32  # as many rows as one of these are scanned beside, or passed over
 
     @property
     def n_rows_(self):
@@ -87,8 +87,9 @@ class Changing:
     def remove(self, ids):
         """Remove rows: no query finds them any more.
 
-        They are marked, and an index of which more than an eighth was removed is built
-        without them, in this call.  The ids of others stay as they are, and those of
+        They are marked, and passed over.  When they are more than a share of the rows
+        they are taken out in this call: out of a graph, whose edges are healed, or else
+        the index is built of the others.  The ids of others stay as they are, and those of
         removed rows are not given again.
 
         Parameters
@@ -309,7 +310,7 @@ class Changing:
         if index.changes is None or self.n_rows_ == 0:
             return
         done = True
-        if has_many_gone(index):
+        if has_many_gone(index, self._later_share):
             done = self._shrink()
         if done and has_many_later(self.index_, self._later_share):
             done = self._extend()
@@ -337,7 +338,7 @@ class Changing:
 
         n_ids = self.n_samples_fit_
         self._count_ids(len(ids))  # an index is planned by the number of its rows
-        index = self._index(metric, points, partial(watch, self))
+        index = self._index(metric, points, partial(watch, self, in_fit=False))
         self._count_ids(n_ids)
         self.index_, self._drift = identified(index, ids, n_ids), 1.0
 

@@ -75,6 +75,7 @@ class GraphNeighbors(Coded, Neighbors):
 
     def _learn(self, points, codes, graph, rng):
         """The ``graph`` to search on ``codes``, and how scores grow with rank there."""
+        from sklearn_jin.construction.doors import with_doors
         from sklearn_jin.construction.grow import learn_spread
         from sklearn_jin.search.layers import with_landmarks
 
@@ -83,6 +84,7 @@ class GraphNeighbors(Coded, Neighbors):
         if METRICS[self.effective_metric_].negative:
             return graph, np.empty(0)
         searched = points if codes is None else codes
+        graph = with_doors(graph, points, searched, rng, self._threads())
         return graph, learn_spread(graph, points, searched, rng, self._threads())
 
     def _plan(self, points, rng):

@@ -8,9 +8,12 @@ EVERY = 5.0  # seconds between two printed lines
 
 
 @contextmanager
-def watch(estimator, n_steps):
-    """Give a function that tells all who listen that one of ``n_steps`` is done."""
-    context = _context(estimator, n_steps)
+def watch(estimator, n_steps, in_fit=True):
+    """Give a function that tells all who listen that one of ``n_steps`` is done.
+
+    Callbacks listen to ``fit`` alone.
+    """
+    context = _context(estimator, n_steps) if in_fit else None
     start = told = perf_counter()
     done = 0
 

@@ -47,7 +47,7 @@ class Changes(NamedTuple):
     rows by ids, which are given once and never again.
     """
 
-    ids: Int32[1]  # (n_points,), the id of every point, ascending
+    ids: Int32[1]  # (n_points,), the id of every point
     live: Bool[1]  # (n_points,), whether the row was not removed
     n_live: int  # how many are left
     later: Index | None = None  # rows that came later: Flat, with Changes of their own
@@ -245,14 +245,12 @@ def _ranges_of_changes(index, n):
     n = np.iinfo(np.int32).max if n is None else n
     yield np.array([len(ids), len(live)]), n_points, n_points
     yield ids, 0, n - 1
-    yield np.diff(ids), 1, n
     yield np.array([n_live]), np.count_nonzero(live), np.count_nonzero(live)
     if later is not None:
         if not isinstance(later.changes, Changes) or later.changes.later is not None:
             raise ValueError("the index is damaged: its parts have parts; fit it again")
         yield from _ranges(later, n)
-        every = live_ids(index)
-        yield np.diff(every), 1, n
+    yield np.diff(live_ids(index)), 1, n  # no id is that of two rows
 
 
 def _is_beyond(ids):

@@ -16,6 +16,13 @@ from sklearn_jin._threads import run
 from sklearn_jin.points import HOW, count, encode_queries, subset
 from sklearn_jin.search import counters
 from sklearn_jin.search.beam import NO_END, Beam, visited_words, walk
+from sklearn_jin.search.doors import (
+    ENTRIES,
+    NO_DOORS,
+    Doors,
+    enter_by_doors,
+    ranges_of_doors,
+)
 from sklearn_jin.search.index import (
     NO_COPIES,
     Copies,
@@ -24,7 +31,6 @@ from sklearn_jin.search.index import (
     ranges_of,
 )
 
-ENTRIES = 4  # nodes of the lowest layer that a walk starts from
 WALKS_PER_TASK = 256  # walks a thread takes at a time, at most
 FEWEST_PER_TASK = 8  # and at least, for to wake another takes as long as two walks
 TASKS = 4  # a thread is given at least, so that all end together
@@ -51,6 +57,7 @@ class Layers(NamedTuple):
     members: Int32[1]  # (n_ranks,) node of every rank; the first is the entry
     landmarks: tuple  # points of the members, by rank: a copy, small and dense
     copies: Copies = NO_COPIES
+    doors: Doors = NO_DOORS
 
 
 @propose.register(Layers)
@@ -107,6 +114,7 @@ def ranges_of_upper(layers, n, d):
     yield np.diff(sizes), 0, n_ranks  # a rank of one layer is one of the next
     for lo, hi in pairwise(layers.starts):
         yield layers.upper[lo:hi], -1, hi - lo - 1
+    yield from ranges_of_doors(layers.doors, n_ranks)
 
 
 @ranges_of.register(Copies)
@@ -176,6 +184,8 @@ def descend(layers, queries, rows, bridges, radius):
 @singledispatch
 def find_entries(layers, queries, rows):
     """Ranks by which to sort, entries (n_rows, n_entries) of the lowest layer, work."""
+    if len(layers.doors.heads) > 0:
+        return enter_by_doors(layers, queries, rows)
     return descend(layers, queries, rows, np.empty(0, np.bool_), np.float32(0))
 
 

@@ -173,7 +173,7 @@ class Model(RuleBasedStateMachine):
         assert self.index.n_samples_fit_ == self.given
 
 
-@pytest.mark.parametrize("index", routes(), ids=str)
+@pytest.mark.parametrize("index", list(routes()), ids=str)
 def test_every_route_is_as_a_dictionary(index, hasty, tmp_path):
     machine = type("Machine", (Model,), {"index": index, "folder": tmp_path})
     case = machine.TestCase
