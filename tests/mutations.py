@@ -339,11 +339,11 @@ MUTATIONS = {
         ("int(np.argmax(held))", "int(np.argmin(held))"),
     ],
     "search/filtered.py": [
-        ("int(np.ceil(effort / np.sqrt(share)))", "effort"),
-        ("search.allowed[route.ids] & (route.ids >= 0)", "search.allowed[route.ids]"),
-        ("np.unique(ids[places[ids]])", "np.unique(ids)"),
+        ("if len(ids) < SEEDS:", "if False:"),
+        ("counts[t] += one", "pass"),
+        ("one << np.uint8(slot & 7)", "one"),
         ("NEW * width * score > SURE * scan", "NEW < 0"),
-        ("np.flatnonzero(counts)", "np.arange(len(counts))"),
+        ("np.flatnonzero(counts)", "np.flatnonzero(sizes)"),
         ("(each * (scan_ns(points) + PUSH_NS)) ** 0.5", "each"),
     ],
     "neighbors/_filters.py": [

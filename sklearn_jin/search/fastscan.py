@@ -240,7 +240,7 @@ def _sample(blocks, n):
 def _nearest_codes(blocks, n, sample, lines, room, sieve=None):
     """Keys of the ``room`` nearest codes, ascending, of the queries of ``lines``.
 
-    They are among the :class:`~sklearn_jin.search.filtered.Slots` of ``sieve``, or any.
+    They are among the :class:`~sklearn_jin.search.filtered.Codes` of ``sieve``, or any.
     A sample tells about how near they are, lest hundreds be listed that are met first.
     """
     best = shortlists(len(lines.outer), room)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_jin._dispatch import singledispatch
+from sklearn_jin._jit import kernel
 from sklearn_jin._memory import frozen
 from sklearn_jin.points import count, subset
 from sklearn_jin.points.rows import RowsIP, RowsL2
@@ -21,6 +22,7 @@ from sklearn_jin.search.index import allowed_places, copies_of
 from sklearn_jin.search.keys import words_of
 from sklearn_jin.search.layers import Layers
 from sklearn_jin.search.lists import Lists
+from sklearn_jin.search.probing import ROOT, adapts
 from sklearn_jin.search.reduced import ROWS, Reduced
 from sklearn_jin.search.work import (
     PRODUCT_NS,
@@ -37,7 +39,11 @@ WIDER = 8  # nodes in the pool of a walk for each that it is expected to expand
 SURE = 0.6  # of the work of a scan: a walk that is expected to take more may take all
 PUSH_NS = 1.0  # of a product that is compared with a bound
 BYTE_NS = 0.004  # of a component in products of bytes with many queries
-VISIT_NS = 100.0  # of a list that a query probes, besides its rows
+VISIT_NS = 300.0  # of a list that a query probes, besides its rows
+WIDEST = 4  # a query among few allowed rows may probe as many times the lists of others
+
+
+NO_GROWTH = frozen(np.empty(0))
 
 
 class Nodes(NamedTuple):
@@ -48,12 +54,22 @@ class Nodes(NamedTuple):
 
 
 class Slots(NamedTuple):
-    """What scans of lists, or of blocks, may find."""
+    """What scans of lists may find."""
 
-    words: np.ndarray  # bits of the slots: uint32 of blocks of rows, or uint64
-    n: int  # slots
-    live: np.ndarray  # (n_live,) int32: lists with any of them
-    cells: tuple | None = None  # the centres of these
+    words: np.ndarray  # a bit a slot: uint32 of blocks of rows, or uint64
+    live: np.ndarray  # (n_live,) int32: lists with allowed rows
+    counts: np.ndarray  # (n_lists,) int64: allowed rows of each
+    sizes: np.ndarray  # (n_lists,) int64: all rows
+    growth: np.ndarray  # (n_lists,) as in Lists where a search adapts; or (0,)
+    n_probes: int  # lists of a query, if all rows were allowed
+    cells: tuple | None = None  # the centres of the live ones
+
+
+class Codes(NamedTuple):
+    """What a scan of all codes may find."""
+
+    words: np.ndarray  # (n_blocks,) uint64: a bit a code
+    n: int
 
 
 @singledispatch
@@ -85,14 +101,15 @@ def filtered_walks(route, index, search):
     searched = index.points if index.codes is None else index.codes
     n, width = count(searched), route.neighbors.shape[1]
     places = allowed_places(search.allowed, copies_of(route))
-    share = np.count_nonzero(places) / n
+    n_places = np.count_nonzero(places)
+    share = n_places / n
     scan = scan_work(index.points, np.count_nonzero(search.allowed))
     score, hops = walk_ns(searched), min(search.effort / share, n)
     if search.effort >= n or hops * NEW * width * score > SURE * scan:
         return None
     sieve = Sieve(
         frozen(words_of(places)),
-        frozen(_seeds(places)),
+        frozen(_seeds(places, n_places)),
         min(n, int(np.ceil(WIDER * hops))),
         search.effort,
         int(scan / score),
@@ -100,48 +117,48 @@ def filtered_walks(route, index, search):
     return search._replace(sieve=Nodes(sieve, share))
 
 
-def _seeds(places):
-    """Ids of some of the ``places``, int32: the next to each of equal steps."""
-    starts = np.arange(SEEDS) * len(places) // SEEDS
-    ids = np.array([start + places[start:].argmax() for start in starts], np.int32)
-    return np.unique(ids[places[ids]])
+def _seeds(places, n_places):
+    """Ids of some of the ``places``, int32, at about equal steps."""
+    step = max(1, n_places // (4 * SEEDS))
+    ids = np.flatnonzero(places[::step]) * step
+    if len(ids) < SEEDS:  # all may stand between the steps
+        ids = np.flatnonzero(places)
+    some = np.linspace(0, len(ids) - 1, min(SEEDS, len(ids))).astype(np.intp)
+    return ids[some].astype(np.int32)
 
 
 @filtered.register(Reduced)
 def filtered_reduced(route, index, search):
-    marks = search.allowed[route.ids] & (route.ids >= 0)
-    words = words_of(marks, np.uint32)
-    effort, probed, live = _reach(marks, route.starts * ROWS, search.effort)
-    rows = np.count_nonzero(words) * ROWS * probed
-    s = route.blocks.shape[1] // ROWS
-    ns = rows * s * BYTE_NS + effort * VISIT_NS
-    ns += len(route.squares) * s * PRODUCT_NS + search.room * exact_ns(index.points)
-    n_allowed = np.count_nonzero(search.allowed)
-    if ns > scan_work(index.points, n_allowed):
+    s, n_lists = route.blocks.shape[1] // ROWS, len(route.squares)
+    scan = scan_work(index.points, np.count_nonzero(search.allowed))
+    ns = n_lists * s * PRODUCT_NS + search.room * exact_ns(index.points)
+    if ns > scan:
         return None
-    sieve = Slots(frozen(words), n_allowed, live)
-    return search._replace(effort=effort, sieve=sieve)
+    sieve, wider = _slots(route, route.starts * ROWS, search, np.uint32)
+    rows = np.count_nonzero(sieve.words) * ROWS * min(1, wider / len(sieve.live))
+    if ns + rows * s * BYTE_NS + wider * VISIT_NS > scan:
+        return None
+    return _probing(search, sieve, wider)
 
 
 @filtered.register(Lists)
 def filtered_lists(route, index, search):
-    marks = search.allowed[route.ids]
-    words = words_of(marks)
-    effort, probed, live = _reach(marks, route.starts, search.effort)
-    if isinstance(route.codes, Blocks):
-        slots = np.count_nonzero(words) * BLOCK
-        each = _table_ns(route.codes)
-    else:
-        slots = np.count_nonzero(marks)
-        each = scan_ns(route.codes) if route.codes else score_ns(index.points)
-    cells = len(route.starts) * scan_ns(route.cells) if len(route.starts) else 0.0
-    ns = slots * probed * each + effort * VISIT_NS + cells
+    scan = scan_work(index.points, np.count_nonzero(search.allowed))
+    ns = count(route.cells) * scan_ns(route.cells)
     ns += search.room * exact_ns(index.points)
-    n_allowed = np.count_nonzero(search.allowed)
-    if ns > scan_work(index.points, n_allowed):
+    if ns > scan:
         return None
-    sieve = Slots(frozen(words), len(marks), live, subset(route.cells, live))
-    return search._replace(effort=effort, sieve=sieve)
+    sieve, wider = _slots(route, route.starts, search, np.uint64)
+    if isinstance(route.codes, Blocks):
+        slots, each = np.count_nonzero(sieve.words) * BLOCK, _table_ns(route.codes)
+    else:
+        slots = sieve.counts.sum()
+        each = scan_ns(route.codes) if route.codes else score_ns(index.points)
+    slots *= min(1, wider / len(sieve.live))
+    if ns + slots * each + wider * VISIT_NS > scan:
+        return None
+    sieve = sieve._replace(cells=subset(route.cells, sieve.live))
+    return _probing(search, sieve, wider)
 
 
 @filtered.register(Blocks)
@@ -151,7 +168,7 @@ def filtered_blocks(route, index, search):
     ns += search.room * exact_ns(index.points)
     if ns > scan_work(index.points, n_allowed):
         return None
-    return search._replace(sieve=Slots(frozen(words), n_allowed, np.zeros(1, np.int32)))
+    return search._replace(sieve=Codes(frozen(words), n_allowed))
 
 
 def _table_ns(blocks):
@@ -159,16 +176,34 @@ def _table_ns(blocks):
     return TABLE_NS * 2 * blocks.blocks.size / (BLOCK * len(blocks.blocks))
 
 
-def _reach(marks, starts, effort):
-    """Lists to be probed, their share of those with allowed slots, and the latter.
-
-    Neighbours that are a ``share`` of the rows lie farther away: as of ``k / share``
-    neighbours, more lists hold them, by the root of it.
-    """
-    before = np.zeros(len(marks) + 1, np.int64)
-    np.cumsum(marks, out=before[1:])
-    counts = np.diff(before[starts])
+def _slots(route, starts, search, dtype):
+    """The :class:`Slots` of lists, and how many of these a query probes, about."""
+    ids, n_lists = route.ids, len(starts) - 1
+    bits = np.zeros(8 * -(-len(ids) // 64), np.uint8)
+    counts, sizes = np.zeros((2, n_lists), np.int64)
+    mark_slots(search.allowed, ids, starts, bits, counts, sizes)
+    words = bits.view(np.dtype(dtype).newbyteorder("<")).astype(dtype, copy=False)
     live = np.flatnonzero(counts).astype(np.int32)
-    share = counts.sum() / np.diff(starts)[live].sum()
-    wider = min(len(live), int(np.ceil(effort / np.sqrt(share))))
-    return wider, wider / len(live), live
+    wider = search.effort * (sizes[live].sum() / counts.sum()) ** ROOT
+    words = frozen(words[: -(-len(ids) // (8 * words.itemsize))])
+    growth = route.growth if adapts(route.growth, search) else NO_GROWTH
+    return Slots(words, live, counts, sizes, growth, search.effort), wider
+
+
+@kernel
+def mark_slots(allowed, ids, starts, bits, counts, sizes):
+    """Set the bits of slots with allowed ids; and count these, and all, by list."""
+    for t in range(len(starts) - 1):
+        for slot in range(starts[t], starts[t + 1]):
+            i = ids[slot]
+            if i >= 0:
+                sizes[t] += 1
+                one = np.uint8(allowed[i])  # no branch: of half it can not be guessed
+                counts[t] += one
+                bits[slot >> 3] |= one << np.uint8(slot & 7)
+
+
+def _probing(search, sieve, wider):
+    """The ``search`` of lists; each query ends by :func:`drop_beyond_share`."""
+    most = min(len(sieve.live), int(np.ceil(WIDEST * wider)))
+    return search._replace(effort=most, adaptive=False, sieve=sieve)

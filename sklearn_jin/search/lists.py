@@ -62,6 +62,7 @@ from sklearn_jin.search.probing import (
     reach_of,
     visits,
     within,
+    within_share,
 )
 from sklearn_jin.search.scan import blas
 from sklearn_jin.search.shortlist import SPARE, push, shortlists, top_k
@@ -246,6 +247,7 @@ def route(lists, queries, probe, weights=None, sieve=None):
     probed, bases = within(reach, *found)
     if sieve is not None:
         probed = np.where(probed < 0, np.int32(-1), sieve.live[probed])
+        probed, bases = within_share(sieve, probed, bases)
     return probed, bases
 
 

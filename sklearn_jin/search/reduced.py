@@ -44,6 +44,7 @@ from sklearn_jin.search.probing import (
     queries_per_task,
     reach_of,
     visits,
+    within_share,
 )
 from sklearn_jin.search.shortlist import append_good, cut, shortlists, top_k
 
@@ -147,6 +148,8 @@ def candidates(route, queries, probe, sieve=None):
     reduced = reduce(route.basis, queries)
     live, words = (None, ALL) if sieve is None else (sieve.live, sieve.words)
     probed, bases = nearest_lists(route, reduced, probe, live)
+    if sieve is not None:
+        probed, bases = within_share(sieve, probed, bases)
     turns = visits(probed, bases, len(route.starts) - 1)
     best = shortlists(len(queries), max(probe.room, LEAST_ROOM))
     n_blocks = scan_lists(route, reduced, turns, words, best)

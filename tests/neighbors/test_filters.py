@@ -337,7 +337,7 @@ SEARCHED = {
     "graph": HNSWNeighbors(ef_search=40),
     "graph of codes": HNSWNeighbors(quantizer=ScalarQuantizer(8), ef_search=40),
     "lists of codes": IVFNeighbors(
-        quantizer=ScalarQuantizer(4), n_lists=60, n_probes=12
+        quantizer=ScalarQuantizer(4), rerank=10, n_lists=60, n_probes=20
     ),
     "lists of rows": IVFNeighbors(quantizer=None, n_lists=60, n_probes=12),
     "lists of components": IVFPCANeighbors(n_lists=50, n_probes=12),

@@ -12,6 +12,7 @@ from sklearn_jin.search import filtered as module
 from sklearn_jin.search.answer import answer
 from sklearn_jin.search.index import Search, propose
 from sklearn_jin.search.keys import is_in, words_of
+from sklearn_jin.search.probing import ROOT, within_share
 
 SLOTTED = [n for n in NAMES if n.startswith(("lists", "blocks", "reduced", "neighbor"))]
 GRAPHS = [n for n in NAMES if n.startswith(("layers", "landmarks", "branches"))]
@@ -68,6 +69,8 @@ def test_scans_propose_the_nearest_allowed(name):
         and len(search.sieve.live) < index.route.starts.size - 1
     ):
         pytest.skip("a list has no allowed row, so others are probed")
+    if hasattr(search.sieve, "n_probes"):  # so many that no query ends sooner
+        search = search._replace(effort=3, sieve=search.sieve._replace(n_probes=N))
     found = proposed(index, asked(index), search)
     every = search._replace(room=2 * N, sieve=None)
     for few, all_ in zip(found, proposed(index, asked(index), every)):
@@ -127,20 +130,40 @@ def test_few_allowed_points_are_scanned(name):
     assert_array_equal(np.sort(found[1], axis=1), [np.flatnonzero(few)] * 12)
 
 
-def test_the_fewer_are_allowed_the_farther_a_route_goes(monkeypatch):
-    monkeypatch.setattr(module, "scan_work", lambda *_: 1e12)
-    index = fitted("lists").index_
-    efforts = [
-        served(index, room=4, effort=2, allowed=np.arange(N) % step == 0).effort
-        for step in (1, 2, 4, 16)
-    ]
-    assert efforts[0] == 2 and efforts == sorted(efforts) and efforts[-1] > 3
+@pytest.mark.usefixtures("dear")
+def test_the_fewer_are_allowed_the_wider_a_walk_is():
     graph = fitted("layers").index_
     half, all_ = (
         served(graph, room=3, effort=3, allowed=mask).sieve.nodes
         for mask in (HALF, np.ones(N, bool))
     )
     assert half.width > all_.width and half.effort == all_.effort == 3
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_the_fewer_are_allowed_in_near_lists_the_more_are_probed(adaptive):
+    rng = np.random.default_rng(0)
+    cells = np.array([rng.permutation(40) for _ in range(30)], np.int32)
+    cells[:, 38:] = -1
+    scores = np.sort(rng.random(cells.shape, np.float32) + 1, axis=1)
+    sizes = rng.integers(5, 9, 40)
+    counts = 1 + rng.integers(0, sizes) // rng.integers(1, 9, 40)
+    growth = np.linspace(1, 1.6, 40) if adaptive else np.empty(0)
+    sieve = module.Slots(None, None, counts, sizes, growth, 5)
+    probed, bases = within_share(sieve, cells.copy(), scores.copy())
+    lengths = (probed >= 0).sum(axis=1)
+    assert 5 < lengths.min() < lengths.max() == probed.shape[1] < 38
+    for q, length in enumerate(lengths):
+        assert_array_equal(probed[q, :length], cells[q, :length])
+        assert_array_equal(bases[q, :length], scores[q, :length])
+        assert np.isinf(bases[q, length:]).all()
+        for j in range(length + 1):  # whether list j is probed
+            some = cells[q, : j + 1]
+            wanted = 5 * (sizes[some].sum() / counts[some].sum()) ** ROOT
+            limit = 0
+            if adaptive and j < 2 * wanted:
+                limit = growth[min(int(wanted), 40) - 1] * scores[q, :5].mean()
+            assert (j < length) == (j < wanted or scores[q, j] <= limit)
 
 
 @pytest.mark.parametrize("name", GRAPHS)
