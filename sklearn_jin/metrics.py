@@ -63,12 +63,9 @@ class Euclidean:
         return safe_exponent(size)
 
     def takes(self, X, form="float32"):
-        """Whether later rows ``X`` can be kept beside those that it was fitted to.
-
-        Others are too large for the scale that ``fit`` chose.
-        """
-        most = 2.0**HALF_TOP if form == "float16" else SAFE[1]
-        return form == "input" or self._size(X) <= math.ldexp(most, -self.exponent_)
+        """Whether rows ``X`` fit the scale that those before gave."""
+        most = {"float16": 2.0**HALF_TOP, "input": math.inf}.get(form, SAFE[1])
+        return self._size(X) <= math.ldexp(most, -self.exponent_)
 
     @property
     def width_(self):
@@ -312,7 +309,7 @@ class InnerProduct(Euclidean):
 
     def takes(self, X, form="float32"):
         exponents, some = _length_exponents(X)
-        return not some.any() or int(exponents[some].max()) <= -self.exponent_
+        return bool((exponents[some] <= -self.exponent_).all())
 
     def prepare_queries(self, X):
         # Queries are scaled likewise: that ranks alike, and no score is negative.

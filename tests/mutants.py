@@ -46,6 +46,8 @@ MIRRORS = {  # where the tests of a file are not in the file of its name
         *CONTRACT,
     ],
     "neighbors/_inputs.py": ["tests/test_contract_inputs.py"],
+    "neighbors/_queries.py": ["tests/test_contract_radius.py"],
+    "neighbors/_groups.py": ["tests/neighbors/test_filters.py"],
     "search/probing.py": ["tests/search/test_lists.py"],
     "search/reduced.py": [
         "tests/search/test_reduced.py",

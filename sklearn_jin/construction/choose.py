@@ -26,17 +26,11 @@ from sklearn_jin.construction.codes import (
     training_rows,
 )
 from sklearn_jin.construction.plan import fixed
-from sklearn_jin.points import (
-    count,
-    encode_queries,
-    fastscan_codes,
-    rows_of,
-    work,
-)
-from sklearn_jin.points.rows import RowsIP, RowsL2
+from sklearn_jin.points import count, encode_queries, rows_of
 from sklearn_jin.search.beam import walk
 from sklearn_jin.search.index import copies_of
 from sklearn_jin.search.layers import find_entries, with_entry
+from sklearn_jin.search.work import exact_ns, scan_ns, score_ns, walk_ns
 
 RECALL = 0.95  # of NEAR neighbours, at which work is compared
 SAVED = 0.1  # share of the work of rows that codes have to save
@@ -46,15 +40,6 @@ EFFORTS = (16, 24, 36, 54, 80, 120, 180, 270, 400)
 # average: 3 to 12 of codes of 1 to 4 bits on SIFT, GloVe and four other sets, 5 in the
 # middle.
 DETOUR = 5
-
-# Nanoseconds, measured as told in ``points.Work``.
-LINE_NS = 3.0  # of a line that was asked for ahead: 2 if it was in the last cache, to 5
-VISIT_NS = 12.0  # what a walk does for a score besides: codes of 8 bits of 100 and 128
-# features take 20 to 25 in all, float32 rows of 960 features 254
-EXACT = 1.2  # times the work of a float32 score is that of an exact one
-PRODUCT_NS = 0.05  # of a feature in products with rows: .03 to .09 by the batch
-TABLE_NS = 0.014  # of half a byte in tables in registers: 1.9 for 128, 13 for 960
-SCAN_NS = 5.0  # of a score in a scan of codes one by one, besides its arithmetic
 
 
 class Tried(NamedTuple):
@@ -126,8 +111,9 @@ def course_of_walks(graph, points, sample):
         scores = np.empty((len(rows), beam.ef), np.float32)
         ids = np.empty(scores.shape, np.int32)
         hops, n_scores, _ = walk(
-            graph.neighbors, points, queries, rows, entries, beam, unmarked, scores, ids
-        )
+            graph.neighbors, points, queries, rows, entries, beam, None, unmarked,
+            scores, ids,
+        )  # fmt: skip
         found = [np.isin(*pair).mean() for pair in zip(known, ids)] if known.size else 1
         if np.mean(found) >= RECALL:
             break
@@ -172,8 +158,8 @@ def _reranking_ns(points, candidates, second):
     n_exact = candidates
     if second is not None:
         n_exact = min(candidates, max(NEAR, candidates_needed(second.exactness.ranks)))
-    ns = n_exact * EXACT * _score_ns(points)
-    return ns if second is None else ns + candidates * _score_ns(second.points)
+    ns = n_exact * exact_ns(points)
+    return ns if second is None else ns + candidates * score_ns(second.points)
 
 
 def _places_behind(ranks):
@@ -195,24 +181,3 @@ def _best(cases, tried, must):
         held = [_held(case) for case in cases]
         return best if np.isfinite(work_ns[best]) else int(np.argmax(held))
     return best if work_ns[best] <= (1 - SAVED) * work_ns[0] else 0
-
-
-def _score_ns(points):
-    """Nanoseconds of a score of points that were asked for ahead."""
-    lines, arithmetic = work(points)
-    return LINE_NS * lines + arithmetic
-
-
-def walk_ns(points):
-    """Nanoseconds of a score of ``points`` on a walk."""
-    return VISIT_NS + _score_ns(points)
-
-
-def scan_ns(points):
-    """Nanoseconds of a score of ``points`` in a scan for many queries."""
-    if isinstance(points, RowsL2 | RowsIP):
-        return PRODUCT_NS * points.X.shape[1]
-    nibbles = fastscan_codes(points)
-    if nibbles is not None:
-        return TABLE_NS * 2 * nibbles[0].shape[1]
-    return SCAN_NS + work(points).arithmetic

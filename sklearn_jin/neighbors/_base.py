@@ -16,7 +16,7 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils.validation import _to_object_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_jin._compat import (
     CallbackSupportMixin,
@@ -32,18 +32,20 @@ from sklearn_jin._threads import count_threads
 from sklearn_jin._version import __version__
 from sklearn_jin.metrics import ALIASES, METRICS, effective_metric
 from sklearn_jin.neighbors._changes import Changing, told_params
+from sklearn_jin.neighbors._filters import Limits, finished, nearest
+from sklearn_jin.neighbors._groups import keep_groups
 from sklearn_jin.neighbors._inputs import checked, form_of, kept_types
 from sklearn_jin.neighbors._progress import watch
+from sklearn_jin.neighbors._queries import Queries
 from sklearn_jin.neighbors._shell import shell
 from sklearn_jin.storage import Kept, fetched, state_to_pickle
-
-FIRST_RADIUS_K = 32  # neighbours first asked for within a radius; fourfold until enough
 
 
 @shell
 class Neighbors(
     Changing,
     CallbackSupportMixin,
+    Queries,
     KNeighborsMixin,
     RadiusNeighborsMixin,
     Kept,
@@ -72,7 +74,7 @@ class Neighbors(
     }
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, *, groups=None):
         """Build the index of the rows of ``X``.
 
         Parameters
@@ -81,6 +83,10 @@ class Neighbors(
             Rows to be found.  They are kept as float32, or as ``store_vectors`` says.
         y : Ignored
             Present for API consistency by convention.
+        groups : array-like of shape (n_samples,), default=None
+            Label of the group of each row, of any kind but NaN, for ``exclude_groups``
+            and ``max_per_group`` of :meth:`kneighbors`.  They take eight bytes a row,
+            ``groups_``, and are not searched by.
 
         Returns
         -------
@@ -90,11 +96,14 @@ class Neighbors(
         Raises
         ------
         ValueError
-            If a parameter or ``X`` is invalid.  The estimator is then left as it was.
+            If a parameter, ``X`` or ``groups`` is invalid.  The estimator is then left
+            as it was.
         """
         twin = self._twin()
         vars(twin).pop("_mapped", None)
-        twin._fit(checked(twin, X, reset=True, kept=kept_types(twin)))
+        X = checked(twin, X, reset=True, kept=kept_types(twin))
+        keep_groups(twin, groups, len(X))
+        twin._fit(X)
         twin._built_by, twin._drift = told_params(twin), 1.0
         # One assignment: another thread sees the old index or the new one, and a fit
         # that fails or is interrupted leaves the estimator as it was.
@@ -122,8 +131,11 @@ class Neighbors(
         points = points_of(metric, X, form)
         self.index_ = self._index(metric, points, partial(watch, self))
 
-    def kneighbors(self, X=None, n_neighbors=None, return_distance=True):
-        """Find the nearest of the fitted rows.
+    def kneighbors(
+        self, X=None, n_neighbors=None, return_distance=True, *, where=None,
+        exclude_groups=None, max_per_group=None, ragged=False,
+    ):  # fmt: skip
+        """Find the nearest of the fitted rows, or of some of them.
 
         Parameters
         ----------
@@ -133,14 +145,34 @@ class Neighbors(
             Neighbours of each query; None takes the parameter ``n_neighbors``.
         return_distance : bool, default=True
             Whether to return the distances too.
+        where : array-like, sparse matrix, callable or None, default=None
+            Which of the fitted rows may be found: a mask, bool of shape (n_samples,);
+            or their ids, integers in any order; or a function that is called once with
+            all ids, int64, and returns the mask.  A matrix of bool, or CSR, of shape
+            (n_queries, n_samples) has one filter for each query; equal ones are
+            answered together.  The fewer are allowed, the farther an index has to
+            look, until it takes less time to scan these: see :ref:`filters`.  None
+            allows all.
+        exclude_groups : array-like of shape (n_queries,), True or None, default=None
+            Label of each query, whose neighbours are to be of other ``groups`` than
+            it; a label that no fitted row has excludes nothing.  With ``X=None``, True
+            stands for the groups of the rows.
+        max_per_group : int, default=None
+            Neighbours of a query that are of one group, at most: the nearest.  More
+            neighbours are looked for until enough groups are met.
+        ragged : bool, default=False
+            Whether a query that may find fewer than ``n_neighbors`` rows has as many
+            as there are, rather than raise ValueError.
 
         Returns
         -------
         neigh_dist : ndarray of shape (n_queries, n_neighbors), float64
             Distances in the metric's own unit, ascending.  Only if
-            ``return_distance`` is True.
+            ``return_distance`` is True.  With ``ragged=True``, of shape (n_queries,)
+            and of arrays, as of :meth:`radius_neighbors`.
         neigh_ind : ndarray of shape (n_queries, n_neighbors), int64
-            Numbers of the fitted rows; all of a row are distinct.
+            Numbers of the fitted rows; all of a row are distinct.  With
+            ``ragged=True`` as ``neigh_dist``.
 
         Raises
         ------
@@ -150,11 +182,17 @@ class Neighbors(
             If ``n_neighbors`` is not an integer or ``X`` is sparse.
         ValueError
             If ``n_neighbors`` is not within 1 and the number of fitted rows (less one
-            for ``X=None``), or ``X`` has another width, NaN or infinite numbers.
+            for ``X=None``), or of those that a query may find; or ``X`` has another
+            width, NaN or infinite numbers; or a filter or a label is invalid.
         """
         twin, own = self._fitted(), X is None
         k = twin._check_k(n_neighbors)
         queries, finish = twin._prepare(X)
+        if ragged or not (where is exclude_groups is max_per_group is None):
+            limits = Limits(where, exclude_groups, max_per_group, ragged)
+            scores, ids = nearest(twin, queries, k, own, limits)
+            found = finished(finish, scores, ids, ragged)
+            return found if return_distance else found[1]
         if k > twin.n_rows_ - own:
             name = "n_samples_fit" if twin.index_.changes is None else "n_rows_"
             raise ValueError(
@@ -164,58 +202,6 @@ class Neighbors(
             )
         scores, ids = twin._answer(queries, k, own)
         return (finish(scores), ids) if return_distance else ids
-
-    def radius_neighbors(
-        self, X=None, radius=None, return_distance=True, sort_results=False
-    ):
-        """Find the fitted rows within a distance.
-
-        An approximate index may miss some; what it returns is within the
-        radius, up to and including it.  The search is widened until a row
-        beyond the radius is met, so its time grows with the rows found.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_queries, n_features), default=None
-            The queries.  If None, the fitted rows themselves, each without itself.
-        radius : float, default=None
-            Largest distance; None takes the parameter ``radius``.
-        return_distance : bool, default=True
-            Whether to return the distances too.
-        sort_results : bool, default=False
-            Whether rows must be ascending.  They always are; needs ``return_distance``.
-
-        Returns
-        -------
-        neigh_dist : ndarray of shape (n_queries,) of float64 arrays
-            Distances.  Only if ``return_distance`` is True.
-        neigh_ind : ndarray of shape (n_queries,) of int64 arrays
-            Numbers of the fitted rows.
-
-        Raises
-        ------
-        NotFittedError
-            Before ``fit``.
-        ValueError
-            If ``radius`` is not a number, or ``sort_results`` is asked for without
-            distances, or ``X`` is invalid (see :meth:`kneighbors`).
-        """
-        twin = self._fitted()
-        if sort_results and not return_distance:
-            raise ValueError("return_distance must be True if sort_results is True.")
-        radius = twin.radius if radius is None else radius
-        if not isinstance(radius, Real) or radius != radius:  # which a NaN does
-            raise ValueError(
-                f"radius={radius!r} must be a number: the largest distance allowed"
-            )
-        queries, finish = twin._prepare(X)
-        distances, ids = twin._within(queries, finish, radius)
-        if X is None:
-            for q, (own, row) in enumerate(zip(twin.ids_, ids)):
-                keep = row != own
-                ids[q], distances[q] = row[keep], distances[q][keep]
-        ids = _to_object_array(ids)
-        return (_to_object_array(distances), ids) if return_distance else ids
 
     def memory_usage(self):
         """Bytes that the fitted index takes.
@@ -293,10 +279,11 @@ class Neighbors(
             return metric.prepare_own(kept_rows(self.index_))
         return metric.prepare_queries(checked(self, X))
 
-    def _answer(self, queries, k, own=False):
+    def _answer(self, queries, k, own=False, allowed=None):
         """Exact scores (n_queries, k), ascending, and ids of ``k`` distinct points.
 
-        ``own`` queries are all the points themselves, in their order.
+        ``own`` queries are all the points themselves, in their order.  ``allowed`` is
+        a mask of the points, of which there are ``k`` at least, or None for all.
         """
         from sklearn_jin.search.answer import answer
 
@@ -306,29 +293,9 @@ class Neighbors(
         search = self._search(k + own)
         if own or n_threads > 1:  # for each replacement takes a microsecond
             search = search._replace(k=k, own=own, n_threads=n_threads)
+        if allowed is not None:
+            search = search._replace(allowed=allowed)
         return answer(self.index_, queries, search)
-
-    def _within(self, queries, finish, radius):
-        """Lists of the distances and the ids of the points within ``radius``."""
-        n, n_points = len(queries), self.n_rows_
-        distances, ids = [None] * n, [None] * n
-        left, k = np.arange(n), min(FIRST_RADIUS_K, n_points)
-        while len(left):
-            wider = []
-            block = max(1, int(get_config()["working_memory"] * 2**20) // (32 * k))
-            for lo in range(0, len(left), block):
-                rows = left[lo : lo + block]
-                scores, found = self._answer(queries[rows], k)
-                gaps = finish(scores, rows)
-                for q, gap, row in zip(rows, gaps, found):
-                    inside = np.searchsorted(gap, radius, side="right")
-                    if inside == k < n_points:
-                        wider.append(q)
-                    else:
-                        distances[q], ids[q] = gap[:inside].copy(), row[:inside].copy()
-            left = np.array(wider, dtype=np.intp)
-            k = min(4 * k, n_points)
-        return distances, ids
 
     def __setstate__(self, state):
         """Restore a pickled estimator; warn if another version wrote it."""

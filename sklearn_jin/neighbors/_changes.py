@@ -5,7 +5,9 @@ from functools import partial
 import numpy as np
 
 from sklearn_jin._compat import _fit_context
+from sklearn_jin._memory import frozen
 from sklearn_jin.metrics import METRICS
+from sklearn_jin.neighbors._groups import put_groups
 from sklearn_jin.neighbors._inputs import checked, kept_types
 from sklearn_jin.neighbors._progress import watch
 
@@ -47,7 +49,7 @@ class Changing:
         return getattr(self, "_drift", 1.0)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X, y=None, *, groups=None):
         """Add rows to the index.  The first call fits it.
 
         The rows get the ids from ``n_samples_fit_`` on, in their order, and the next
@@ -61,6 +63,8 @@ class Changing:
             Rows to be added.
         y : Ignored
             Present for API consistency by convention.
+        groups : array-like of shape (n_samples,), default=None
+            Labels of their groups, if the rows before have some.
 
         Returns
         -------
@@ -75,12 +79,14 @@ class Changing:
             The index is then left as it was.
         """
         if "index_" not in vars(self):
-            return self.fit(X, y)
+            return self.fit(X, y, groups=groups)
         twin = self._changeable()
         X = twin._later_rows(X)
         first = twin.n_samples_fit_
+        ids = np.arange(first, first + len(X))
+        put_groups(twin, groups, ids, first + len(X))
         twin._count_ids(first + len(X))
-        twin._add(np.arange(first, first + len(X)), X)
+        twin._add(ids, X)
         self.__dict__ = vars(twin)
         return self
 
@@ -89,8 +95,8 @@ class Changing:
 
         They are marked, and passed over.  When they are more than a share of the rows
         they are taken out in this call: out of a graph, whose edges are healed, or else
-        the index is built of the others.  The ids of others stay as they are, and those of
-        removed rows are not given again.
+        the index is built of the others.  The ids of others stay as they are, and those
+        of removed rows are not given again.
 
         Parameters
         ----------
@@ -117,7 +123,7 @@ class Changing:
         self.__dict__ = vars(twin)
         return self
 
-    def replace(self, ids, X):
+    def replace(self, ids, X, *, groups=None):
         """Give rows other values, under the same ids.
 
         Parameters
@@ -126,6 +132,8 @@ class Changing:
             Ids of the rows, none of which was removed.
         X : array-like of shape (n_ids, n_features)
             Their new values.
+        groups : array-like of shape (n_ids,), default=None
+            Labels of their new groups; None leaves them in those that they are in.
 
         Returns
         -------
@@ -146,6 +154,7 @@ class Changing:
             raise ValueError(
                 f"X has {len(X)} rows and ids name {len(ids)}: give one row for each id"
             )
+        put_groups(twin, groups, ids, twin.n_samples_fit_)
         twin._drop(ids)
         twin._add(ids, X)
         self.__dict__ = vars(twin)
@@ -187,6 +196,8 @@ class Changing:
         new_ids = np.full(twin.n_samples_fit_, -1, np.int64)
         new_ids[ids] = np.arange(len(ids)) if renumber else ids
         if renumber:
+            if getattr(twin, "groups_", None) is not None:
+                twin.groups_ = frozen(twin.groups_[ids])
             twin._count_ids(len(ids))
             ids = np.arange(len(ids))
         if renumber or twin.index_.changes is not None:

@@ -1,9 +1,10 @@
 """The one way from a query to its answer, whatever the index.
 
-A route proposes candidates, finer codes sort them where there are any, those that are
-not allowed are dropped, the rest are scored exactly, copies of found rows are listed
-behind them, and a query that is short of ``k`` neighbours, or not sure of them, is
-scanned.
+Where not all ids are allowed, a plan says how far the route goes, or that the allowed
+are scanned.  A route proposes candidates, finer codes sort them where there are any,
+those that are not allowed are dropped, the rest are scored exactly, copies of found
+rows are listed behind them, and a query that is short of ``k`` neighbours, or not sure
+of them, is scanned.
 """
 
 import numpy as np
@@ -11,10 +12,12 @@ import numpy as np
 from sklearn_jin._memory import frozen
 from sklearn_jin.points import count, encode_queries
 from sklearn_jin.search import counters
+from sklearn_jin.search.filtered import filtered
 from sklearn_jin.search.index import (
     FLAT,
     Flat,
     allowed_ids,
+    allowed_places,
     copies_of,
     live_ids,
     parts_of,
@@ -85,6 +88,11 @@ def _search_of_part(part, n_queries, search):
 
 def _answer(index, queries, search):
     """As :func:`answer`, by the places of points in one index."""
+    if search.allowed is not None:
+        planned = filtered(index.route, index, search)
+        if planned is None:
+            return _scan(index, queries, search)
+        search = planned
     scores = np.empty((len(queries), search.k))
     ids = np.empty(scores.shape, np.int64)
     ids.fill(-1)
@@ -92,7 +100,7 @@ def _answer(index, queries, search):
     finer = index.finer
     asked = None if finer is None else encode_queries(finer, queries)
     copies = copies_of(index.route)
-    allowed = _allowed_places(search.allowed, copies)
+    allowed = allowed_places(search.allowed, copies)
 
     def use(part, estimates, candidates):
         if finer is not None:
@@ -116,15 +124,6 @@ def _answer(index, queries, search):
         left = np.flatnonzero(left)
         scores[left], ids[left] = _scan(index, queries[left], search)
     return scores, ids
-
-
-def _allowed_places(allowed, copies):
-    """Mask of the ids whose rows, or copies of them, are ``allowed``; None for all."""
-    if allowed is None or not len(copies.firsts):
-        return allowed
-    places = np.zeros(len(allowed), bool)
-    places[copies.firsts[allowed]] = True
-    return places
 
 
 def _scan(index, queries, search):

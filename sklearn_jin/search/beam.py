@@ -26,6 +26,7 @@ from sklearn_jin.search.keys import (
     NO_KEY,
     ONE,
     id_of,
+    is_in,
     key_of,
     score_of,
 )
@@ -33,6 +34,7 @@ from sklearn_jin.search.keys import (
 LANES = 4  # queries walked at a time
 COMPARED = 32  # scores that are compared with the worst of a pool at once
 LOW_SIX = np.uint64(63)
+SOON = 64  # hops after which it is told how many more a walk among allowed nodes takes
 NO_END = np.float32(np.inf)  # gamma of a walk that ends when its pool does
 
 
@@ -49,6 +51,26 @@ class Beam(NamedTuple):
     gamma: np.float32  # that of the ``rank``-th best: 1 + gamma in the paper
 
 
+class Sieve(NamedTuple):
+    """Which nodes a walk may find, where it passes by others too."""
+
+    words: np.ndarray  # (n_nodes // 64 + 1,) uint64: a bit a node
+    seeds: np.ndarray  # (n_seeds,) int32, allowed nodes that walks start from too
+    width: int  # nodes of the pool that leads on
+    effort: int  # allowed nodes that a walk expands, about
+    most: int  # scores of a query; one that takes more is given up
+
+
+class Ends(NamedTuple):
+    """What ends a walk, and how wide its pools are."""
+
+    width: int  # nodes of the pool that leads on
+    ef: int  # of that which is found; the same pool, where all nodes are allowed
+    rank: int  # as in Beam, among those that are found
+    gamma: np.float32
+    zero_ends: bool
+
+
 @kernel
 def end_of(key, gamma, zero_ends):
     """Score at which a walk ends: ``gamma`` times that of ``key``, if there is one.
@@ -61,6 +83,14 @@ def end_of(key, gamma, zero_ends):
     if score > 0 or (score == 0 and zero_ends):
         return gamma * score
     return np.float32(np.inf)
+
+
+@piece
+def far_of(found, at, ends):
+    """Score beyond which no node of a lane is expanded, by those found ``at`` it."""
+    worst = score_of(found[at + ends.ef - 1])  # NaN while the pool is short
+    far = end_of(found[at + ends.rank - 1], ends.gamma, ends.zero_ends)
+    return worst if worst <= far else far
 
 
 @piece
@@ -80,7 +110,9 @@ def places(room):
 
 
 @kernel
-def walk(neighbors, points, queries, rows, entries, beam, visited, scores, ids):
+def walk(
+    neighbors, points, queries, rows, entries, beam, allowed, visited, scores, ids
+):  # fmt: skip
     """Fill ``scores`` and ``ids``, (n_rows, k), with the ``k`` nearest met.
 
     Malkov & Yashunin 2020, algorithm 2 (SEARCH-LAYER), for query
@@ -94,25 +126,39 @@ def walk(neighbors, points, queries, rows, entries, beam, visited, scores, ids):
     hold an infinite score and id -1.  ``visited`` holds zeros, before and after; where
     it has less than ``visited_words`` others take its place.  Returns the numbers of
     hops, of scores and of insertions into the pools.
+
+    Where ``allowed`` is a :class:`Sieve`, and not None, ``W`` is a row of its own, of
+    allowed nodes, and tells what ends the walk; ``C`` holds those of ``allowed.width``
+    nodes that lead on.  A walk that was too long or for which ``C`` was too short finds
+    nothing, rather than what may not be the nearest.
     """
     n_queries, k = ids.shape
     n_nodes, width = neighbors.shape
     ef, gamma = beam.ef, beam.gamma
     lanes, zero_ends = min(LANES, n_queries), zero_is_sure(points) and gamma < np.inf
-    words, stride = (n_nodes >> 6) + 1, places(ef)
+    room = np.int64(ef)
+    if allowed is not None:
+        room = np.int64(allowed.width)
+    ends = Ends(room, np.int64(ef), np.int64(beam.rank), gamma, zero_ends)
+    words, stride, found_stride = (n_nodes >> 6) + 1, places(room), places(ef)
     if len(visited) < lanes * words:
         visited = np.zeros(lanes * words, np.uint64)
     visited = visited[: lanes * words]  # a bit a node
     row_lines = (4 * width + LINE - 1) // LINE
     scratch = new_scratch(points, lanes)
     pool = np.empty(lanes * stride, np.uint64)
+    found = pool
+    if allowed is not None:
+        found = np.full(lanes * found_stride, NO_KEY)
     pending = np.empty(lanes * width, np.int32)  # asked for, to be scored
     arrived = np.empty((width + COMPARED - 1) // COMPARED * COMPARED, np.float32)
     noted = np.empty(lanes * words, np.int32)  # nodes whose bits are set, by lane
     n_noted = np.zeros(lanes, np.int64)  # or more than ``words``, if all are to be
     n_pending = np.zeros(lanes, np.int64)  # -1: a row of neighbours was asked for
     size = np.zeros(lanes, np.int64)  # keys in the pool
+    n_found = np.zeros(lanes, np.int64)  # and of allowed nodes, where others lead on
     cursor = np.zeros(lanes, np.int64)  # keys before it are expanded
+    spent = np.zeros((3, lanes), np.int64)  # hops, scores, and hops to allowed nodes
     query = np.arange(lanes)
     upcoming, live, hops, n_scores, n_kept = lanes, lanes, 0, 0, 0
     for lane in range(lanes):
@@ -131,22 +177,38 @@ def walk(neighbors, points, queries, rows, entries, beam, visited, scores, ids):
                 n = n_pending[lane]
                 n_scores += n
                 score_many(points, scratch, lane, pending, first, n, arrived)
-                size[lane], cursor[lane], kept = _keep_near(
-                    pending, first, n, arrived, pool, base, size[lane], cursor[lane],
-                    beam, zero_ends,
+                state, kept = _keep_near(
+                    pending, first, n, arrived, pool, found, lane,
+                    (size[lane], n_found[lane], cursor[lane]), ends, allowed,
                 )  # fmt: skip
+                size[lane], n_found[lane], cursor[lane] = state
                 n_kept += kept
                 next_score = score_of(pool[base + cursor[lane]])
-                far = end_of(pool[base + beam.rank - 1], gamma, zero_ends)
-                if cursor[lane] < size[lane] and not next_score > far:
+                far = far_of(found, lane * found_stride, ends)
+                goes_on = cursor[lane] < size[lane] and not next_score > far
+                if allowed is not None:
+                    spent[1, lane] += n
+                    # Of nodes that the pool had no room for, some may be nearer.
+                    last = score_of(pool[base + room - 1])
+                    short = cursor[lane] == room and room < n_nodes and last < far
+                    if short or (goes_on and _is_hopeless(spent, lane, allowed)):
+                        goes_on, n_found[lane] = False, 0
+                if goes_on:
                     node = id_of(pool[base + cursor[lane]])
                     prefetch_lines(neighbors, node, row_lines)
                     n_pending[lane] = -1
                     if lanes > 1:
                         continue
                 else:
-                    _report(pool, base, size[lane], k, query[lane], scores, ids)
-                    size[lane], cursor[lane], query[lane] = 0, 0, -1
+                    if allowed is None:
+                        _report(pool, base, size[lane], k, query[lane], scores, ids)
+                    else:
+                        at = lane * found_stride
+                        _report(found, at, n_found[lane], k, query[lane], scores, ids)
+                        found[at : at + found_stride] = NO_KEY
+                        spent[:, lane] = 0
+                    size[lane], n_found[lane], cursor[lane] = 0, 0, 0
+                    query[lane] = -1
                     _forget(visited, words, noted, n_noted, lane)
                     if upcoming < n_queries:
                         q = upcoming
@@ -162,6 +224,9 @@ def walk(neighbors, points, queries, rows, entries, beam, visited, scores, ids):
             key = pool[base + cursor[lane]]
             pool[base + cursor[lane]] = key | EXPANDED
             hops += 1
+            if allowed is not None:
+                spent[0, lane] += 1
+                spent[2, lane] += is_in(allowed.words, id_of(key))
             n = list_new(neighbors, id_of(key), visited, lane * words, pending, first)
             for j in range(n):
                 prefetch(points, pending[first + j])
@@ -174,30 +239,52 @@ def walk(neighbors, points, queries, rows, entries, beam, visited, scores, ids):
 
 
 @piece
-def _keep_near(pending, first, n, scores, pool, base, filled, cursor, beam, zero_ends):
+def _keep_near(
+    pending, first, n, scores, pool, found, lane, state, ends, allowed
+):  # fmt: skip
     """Keep those of the nodes that have arrived which are near enough.
 
-    Returns the number of keys in the pool, that of the first ones which are
-    expanded, and that of those that were inserted.
+    The ``state`` of a lane is the number of keys in its pool, that of the keys of
+    allowed nodes where others lead on, and that of the first keys which are expanded.
+    Returns it, and the number of keys that were inserted into the pool.
     """
+    filled, n_found, cursor = state
+    base, at, room = lane * places(ends.width), lane * places(ends.ef), ends.width
     kept = 0
     for start in range(0, n, COMPARED):
         # Neither what the pool has no room for nor what will not be expanded.
-        worst = score_of(pool[base + beam.ef - 1])  # NaN while the pool is short
-        far = end_of(pool[base + beam.rank - 1], beam.gamma, zero_ends)
-        good = below(scores, start, worst if worst <= far else far)
+        good = below(scores, start, far_of(found, at, ends))
         if n - start < COMPARED:
             good &= (np.uint32(1) << np.uint32(n - start)) - np.uint32(1)
         while good != 0:
             j = start + lowest(good)
             good &= good - np.uint32(1)
             key = key_of(scores[j], pending[first + j])
-            if key < pool[base + beam.ef - 1]:  # which may be nearer by now
-                cursor = min(cursor, put(pool, base, filled, beam.ef, key))
-                filled, kept = min(filled + 1, beam.ef), kept + 1
+            if key < pool[base + room - 1]:  # which may be nearer by now
+                cursor = min(cursor, put(pool, base, filled, room, key))
+                filled, kept = min(filled + 1, room), kept + 1
+            if allowed is not None:
+                if is_in(allowed.words, pending[first + j]):
+                    if key < found[at + ends.ef - 1]:
+                        put(found, at, n_found, ends.ef, key)
+                        n_found = min(n_found + 1, ends.ef)
+    if allowed is not None:  # what will not be expanded would only be moved around
+        far = far_of(found, at, ends)
+        while filled > cursor and score_of(pool[base + filled - 1]) > far:
+            filled -= 1
+            pool[base + filled] = NO_KEY
     while cursor < filled and pool[base + cursor] & EXPANDED:
         cursor += 1
-    return filled, cursor, kept
+    return (filled, n_found, cursor), kept
+
+
+@piece
+def _is_hopeless(spent, lane, allowed):
+    """Whether a walk takes more scores than it may, or will by what it met so far."""
+    hops, scores, met = spent[0, lane], spent[1, lane], spent[2, lane]
+    if met >= allowed.effort or hops < SOON:
+        return scores > allowed.most
+    return scores * allowed.effort > met * allowed.most
 
 
 @loop

@@ -50,6 +50,7 @@ SAMPLE_BLOCKS = 128  # of which a scan has a first look
 TOP = 255  # of an entry
 SUM_TOP = 65535
 ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
+ALL = frozen(np.empty(0, np.uint64))  # stands for words of all codes of all blocks
 
 
 class Blocks(NamedTuple):
@@ -85,6 +86,7 @@ class Turns(NamedTuple):
     units: np.ndarray  # (n_turns,) float32
     shares: np.ndarray  # (n_turns,) uint16
     lows: np.ndarray  # (n_turns,) float32 that no true score of the run is below
+    words: np.ndarray = ALL  # (n_blocks,) uint64: a bit a code that may be found
 
 
 def block(points, adds=None, scales=1):
@@ -207,9 +209,8 @@ def propose_by_tables(route, index, queries, search, use):
         if not route.factors.size:
             outer = outer + tables.inner
         lines = Lines(tables, outer, unit)
-        ids, estimates = split_keys(
-            _nearest_codes(route, n, sample, lines, search.room)
-        )
+        keys = _nearest_codes(route, n, sample, lines, search.room, search.sieve)
+        ids, estimates = split_keys(keys)
         use(np.arange(lo, hi), estimates, ids)
 
     run(task, len(queries), QUERIES_PER_TASK, search.n_threads)
@@ -236,34 +237,36 @@ def _sample(blocks, n):
     return blocks._replace(blocks=frozen(some), factors=frozen(factors)), every
 
 
-def _nearest_codes(blocks, n, sample, lines, room):
+def _nearest_codes(blocks, n, sample, lines, room, sieve=None):
     """Keys of the ``room`` nearest codes, ascending, of the queries of ``lines``.
 
-    A sample tells beforehand about how near they are, lest hundreds be listed
-    only because they are met first.
+    They are among the :class:`~sklearn_jin.search.filtered.Codes` of ``sieve``, or any.
+    A sample tells about how near they are, lest hundreds be listed that are met first.
     """
     best = shortlists(len(lines.outer), room)
+    n_allowed, words = (n, ALL) if sieve is None else (sieve.n, sieve.words)
     if sample is not None:
         some, every = sample
         expected = room / every
         sampled = shortlists(len(best.keys), int(expected + 4 * expected**0.5 + 4))
         n_some = (len(some.blocks) - 1) * BLOCK
-        push_by_tables(some, lines.tables, _all_turns(n_some, lines), sampled)
+        turns = _all_turns(n_some, lines, frozen(words[::every].copy()))
+        push_by_tables(some, lines.tables, turns, sampled)
         best.bounds[:] = top_k(sampled)[:, -1] | SAME_SCORE
-    push_by_tables(blocks, lines.tables, _all_turns(n, lines), best)
+    push_by_tables(blocks, lines.tables, _all_turns(n, lines, words), best)
     keys = top_k(best)
-    short = np.flatnonzero(keys[:, min(room, n) - 1] == NO_KEY)
+    short = np.flatnonzero(keys[:, min(room, n_allowed) - 1] == NO_KEY)
     if len(short):  # the sample was too good
         again = shortlists(len(short), room)
         tables = QueryTables(*(part[short] for part in lines.tables))
         left = Lines(tables, lines.outer[short], lines.unit[short])
-        push_by_tables(blocks, tables, _all_turns(n, left), again)
+        push_by_tables(blocks, tables, _all_turns(n, left, words), again)
         keys[short] = top_k(again)
     return keys
 
 
-def _all_turns(n, lines):
-    """Turns of every query of ``lines`` with all ``n`` codes."""
+def _all_turns(n, lines, words):
+    """Turns of every query of ``lines`` with all ``n`` codes that are in ``words``."""
     starts = np.append(np.arange(0, n, BLOCKS_OF_A_RUN * BLOCK), n)
     n_runs, n_queries = len(starts) - 1, len(lines.outer)
     queries = np.tile(np.arange(n_queries, dtype=np.int32), n_runs)
@@ -276,6 +279,7 @@ def _all_turns(n, lines):
         np.tile(lines.unit, n_runs),
         np.zeros(n_runs * n_queries, np.uint16),
         np.zeros(n_runs * n_queries, np.float32),
+        words,
     )
 
 
@@ -346,25 +350,26 @@ def scan_runs(codes, factors, adds, tables, turns, lists, some, found, sums, sco
     Sums are compared with the bound as integers, unless codes have factors, and only
     those that may be near enough become scores.
     """
-    bounds = lists.bounds
+    bounds, words = lists.bounds, turns.words
     n, t = pick_turns(turns, np.int64(0), bounds, some)
     while n > 0:
         run, q, r = turns.runs[some[0]], turns.rows[some[0]], turns.rows[some[n - 1]]
         first, last = turns.starts[run], turns.starts[run + 1]
         prefetch_next(codes, turns, run, t)
         for b in range(first // BLOCK, (last + BLOCK - 1) // BLOCK):
+            inside = inside_bits(first, last, b * BLOCK)
+            if len(words):
+                inside &= words[b]
+                if inside == 0:
+                    continue
             if n == 2:
                 sum_tables(codes, b, tables.entries, q, r, sums)
             else:
                 sum_table(codes, b, tables.entries, q, sums)
-            inside = inside_bits(first, last, b * BLOCK)
             for i in range(n):
                 turn = some[i]
-                own, unit, offset = (
-                    turns.queries[turn],
-                    turns.units[turn],
-                    turns.offsets[turn],
-                )
+                own, unit = turns.queries[turn], turns.units[turn]
+                offset = turns.offsets[turn]
                 if factors.size:
                     inner = tables.inner[turns.rows[turn]]
                     bound = score_of(bounds[own])
@@ -382,9 +387,8 @@ def scan_runs(codes, factors, adds, tables, turns, lists, some, found, sums, sco
                     if factors.size:
                         score = scores[c]
                     else:
-                        score = max(
-                            offset + unit * np.float32(sums[i, c]), np.float32(0)
-                        )
+                        score = offset + unit * np.float32(sums[i, c])
+                        score = max(score, np.float32(0))
                     found[n_found] = key_of(score, b * BLOCK + c)
                     n_found += 1
                 if n_found > 0:

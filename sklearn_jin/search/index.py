@@ -65,6 +65,7 @@ class Search(NamedTuple):
     own: bool = False  # whether the queries are all the points, in their order
     allowed: np.ndarray | None = None  # (n_points,) bool: ids that may be returned
     n_threads: int = 1
+    sieve: tuple | None = None  # ``allowed`` as the route takes it: see ``filtered``
 
 
 class Flat(NamedTuple):
@@ -159,6 +160,15 @@ def allowed_ids(allowed, n):
     if allowed is None:
         return np.arange(n, dtype=np.int32)
     return np.flatnonzero(allowed).astype(np.int32)
+
+
+def allowed_places(allowed, copies):
+    """Mask of the ids whose rows, or copies of them, are ``allowed``; None for all."""
+    if allowed is None or not len(copies.firsts):
+        return allowed
+    places = np.zeros(len(allowed), bool)
+    places[copies.firsts[allowed]] = True
+    return places
 
 
 def candidates_wanted(index, k, rerank, most):

@@ -7,7 +7,7 @@ pairs (score, id) are.
 
 import numpy as np
 
-from sklearn_jin._jit import kernel
+from sklearn_jin._jit import kernel, piece
 from sklearn_jin._simd import bits_float, float_bits
 
 EXPANDED = np.uint64(1)  # the flag: the neighbours of the node were looked at
@@ -33,6 +33,21 @@ def id_of(key):
 def score_of(key):
     """Score of a key; that of ``NO_KEY`` is NaN."""
     return bits_float(np.uint32(key >> THIRTY_TWO))
+
+
+@piece
+def is_in(words, i):
+    """Whether bit ``i`` of ``words``, uint64, is set: whether id ``i`` is of a set."""
+    return (words[i >> 6] >> np.uint64(i & 63)) & ONE != 0
+
+
+def words_of(mask, dtype=np.uint64):
+    """Words of the bits of ``mask``, the first the lowest; zeros fill up the last."""
+    size = np.dtype(dtype).itemsize
+    room = np.zeros(-(-len(mask) // (8 * size)) * size, np.uint8)
+    packed = np.packbits(mask, bitorder="little")
+    room[: len(packed)] = packed
+    return room.view(np.dtype(dtype).newbyteorder("<")).astype(dtype, copy=False)
 
 
 @kernel

@@ -72,16 +72,23 @@ def propose_by_walks(route, index, queries, search, use):
     if search.effort >= n:
         return None
     encoded = frozen(encode_queries(searched, queries))
-    beam = Beam(search.effort, search.k, NO_END)
+    beam, sieve = Beam(search.effort, search.k, NO_END), search.sieve
     if search.adaptive:
-        beam = adaptive_beam(index.learned.spread, search.k, search.effort, n)
-    walks = Walks(searched, encoded, min(search.room, beam.ef), beam, search.n_threads)
+        spread, share = index.learned.spread, 1.0
+        if sieve is not None:
+            share = sieve.share
+        beam = adaptive_beam(spread, search.k, search.effort, n, share)
+    room = min(search.room, beam.ef)
+    allowed = None if sieve is None else sieve.nodes
+    walks = Walks(searched, encoded, room, beam, search.n_threads, allowed)
     if search.own:
         copies = copies_of(route)
         own = np.arange(n, dtype=np.int32)
         if len(copies.firsts):
             own = copies.firsts.copy()
         entries = with_entry(route, own[:, None])
+        if allowed is not None:
+            entries = with_seeds(entries, allowed.seeds, route.neighbors.shape[1])
         revisit(route.neighbors, walks, entries, use)
     else:
         visit(route, walks, np.arange(len(queries)), use)
@@ -135,6 +142,7 @@ class Walks(NamedTuple):
     k: int  # nodes that are passed on
     beam: Beam
     n_threads: int
+    allowed: object = None  # the :class:`~sklearn_jin.search.beam.Sieve` of nodes
 
 
 @kernel
@@ -162,7 +170,7 @@ def descend(layers, queries, rows, bridges, radius):
         layer = layers.upper[layers.starts[t] : layers.starts[t + 1]]
         work = walk(
             layer, layers.landmarks, queries, asked, begin,
-            Beam(k, np.int64(1), NO_END), visited, scores, found,
+            Beam(k, np.int64(1), NO_END), None, visited, scores, found,
         )  # fmt: skip
         hops, n_scores, n_kept = hops + work[0], n_scores + work[1], n_kept + work[2]
         n_left = 0
@@ -224,7 +232,20 @@ def with_entry(layers, entries):
 
 
 @kernel
-def walk_down(layers, points, queries, rows, beam, order, visited, scores, ids):
+def with_seeds(entries, seeds, most):
+    """``entries`` (n, m), and as many of the ``seeds`` as leave ``most`` of a row."""
+    kept = entries.shape[1]
+    more = np.empty((len(entries), max(kept, min(kept + len(seeds), most))), np.int32)
+    for q in range(len(entries)):
+        for j in range(more.shape[1]):
+            more[q, j] = entries[q, j] if j < kept else seeds[j - kept]
+    return more
+
+
+@kernel
+def walk_down(
+    layers, points, queries, rows, beam, allowed, order, visited, scores, ids
+):  # fmt: skip
     """Fill ``scores`` and ``ids``, (n_rows, k), as ``walk`` does, from the top on.
 
     Row ``i`` of them is that of query ``rows[order[i]]``, and ``order`` is filled too:
@@ -237,9 +258,12 @@ def walk_down(layers, points, queries, rows, beam, order, visited, scores, ids):
         asked[i] = rows[order[i]]
         for j in range(found.shape[1]):
             entries[i, j] = found[order[i], j]
+    entries = with_entry(layers, entries)
+    if allowed is not None:
+        entries = with_seeds(entries, allowed.seeds, layers.neighbors.shape[1])
     more = walk(
-        layers.neighbors, points, queries, asked, with_entry(layers, entries), beam,
-        visited, scores, ids,
+        layers.neighbors, points, queries, asked, entries, beam, allowed, visited,
+        scores, ids,
     )  # fmt: skip
     return work[0] + more[0], work[1] + more[1], work[2] + more[2]
 
@@ -284,8 +308,8 @@ def visit(layers, walks, rows, use):
         order, (scores, ids) = np.empty(n, np.int64), _room(walks, n)
         visited = _zeros.take(visited_words(len(layers.neighbors), n))
         work = walk_down(
-            layers, walks.points, walks.queries, rows, walks.beam, order, visited,
-            scores, ids,
+            layers, walks.points, walks.queries, rows, walks.beam, walks.allowed, order,
+            visited, scores, ids,
         )  # fmt: skip
         _zeros.give(visited)
         counters.add(*work)
@@ -300,6 +324,9 @@ def visit(layers, walks, rows, use):
     parts = [found[lo] for lo in sorted(found)]
     ranks, entries = map(np.concatenate, zip(*parts))
     entries = with_entry(layers, entries)
+    if walks.allowed is not None:
+        most = layers.neighbors.shape[1]
+        entries = with_seeds(entries, walks.allowed.seeds, most)
     _walk_all(layers.neighbors, walks, rows, entries, np.lexsort(ranks.T[::-1]), use)
 
 
@@ -321,7 +348,7 @@ def _walk_all(neighbors, walks, rows, entries, order, use):
         visited = _zeros.take(visited_words(len(neighbors), hi - lo))
         work = walk(
             neighbors, walks.points, walks.queries, rows[part], entries[part],
-            walks.beam, visited, scores, ids,
+            walks.beam, walks.allowed, visited, scores, ids,
         )  # fmt: skip
         _zeros.give(visited)
         counters.add(*work)
@@ -343,22 +370,22 @@ def _walks_per_task(n, n_threads):
     return min(WALKS_PER_TASK, max(FEWEST_PER_TASK, n // (TASKS * n_threads)))
 
 
-def adaptive_beam(spread, k, ef, n):
+def adaptive_beam(spread, k, ef, n, share=1.0):
     """As :func:`compute_beam`, which takes a tenth of the search of one query.
 
     Beams are remembered as long as the ``spread``, which nobody changes, is there.
     """
-    key = id(spread), k, ef, n
+    key = id(spread), k, ef, n, share
     owner, beam = _beams.get(key, (None, None))
     if owner is None or owner() is not spread:
         if len(_beams) >= BEAMS:
             _beams.clear()
-        beam = compute_beam(spread, k, ef, n)
+        beam = compute_beam(spread, k, ef, n, share)
         _beams[key] = weakref.ref(spread), beam
     return beam
 
 
-def compute_beam(spread, k, ef, n):
+def compute_beam(spread, k, ef, n, share=1.0):
     """The beam of walks among ``n`` nodes that expand ``ef`` of them on average.
 
     A fixed beam spends the same on every query.  Here a walk ends where scores
@@ -367,12 +394,14 @@ def compute_beam(spread, k, ef, n):
     below ``ef``: it goes on longer where neighbours are crowded and ends
     sooner where they are not.  At equal recall that takes 15 % fewer scores
     on SIFT vectors and 30 % fewer on GloVe.  ``spread`` is empty for a fixed beam.
+    Where only a ``share`` of the nodes is found, those of a rank have as many more
+    nodes before them.
     """
     rank = max(k, min(LEAST_RANK, ef))
     if len(spread) == 0 or ef <= rank:
         return Beam(ef, k, NO_END)
     last = rank + SPREAD_SHARE * (ef - rank)
-    growth = log_score_at(spread, last) - log_score_at(spread, rank)
+    growth = log_score_at(spread, last / share) - log_score_at(spread, rank / share)
     gamma = np.float32(math.exp(max(growth, LEAST_GROWTH)))
     return Beam(min(WIDEST * ef, n), rank, gamma)
 

@@ -54,7 +54,7 @@ from sklearn_jin.search.index import (
     proposes_bounds,
     ranges_of,
 )
-from sklearn_jin.search.keys import key_of, score_of, split_keys
+from sklearn_jin.search.keys import is_in, key_of, score_of, split_keys
 from sklearn_jin.search.probing import (
     Probe,
     adapts,
@@ -62,6 +62,7 @@ from sklearn_jin.search.probing import (
     reach_of,
     visits,
     within,
+    within_share,
 )
 from sklearn_jin.search.scan import blas
 from sklearn_jin.search.shortlist import SPARE, push, shortlists, top_k
@@ -94,12 +95,14 @@ class Lists(NamedTuple):
 def propose_by_lists(route, index, queries, search, use):
     """Scan the lists of the nearest centres, a batch of queries at a time."""
     n, probe, weights = len(queries), _probe(route, index, search), None
-    if n > FEW and len(route.starts) > RANKED:
-        weights = weigh(route.cells, route.middles.shape[1])
+    sieve = search.sieve
+    cells = route.cells if sieve is None else sieve.cells
+    if n > FEW and count(cells) > RANKED:
+        weights = weigh(cells, route.middles.shape[1])
 
     def task(lo, hi):
         some = frozen(queries[lo:hi])
-        ids, estimates = candidates(route, index.points, some, probe, weights)
+        ids, estimates = candidates(route, index.points, some, probe, weights, sieve)
         use(np.arange(lo, hi), estimates, ids)
 
     chunk = queries_per_task(n, search.n_threads)
@@ -173,11 +176,16 @@ def ranges_of_lists(route, n, d):
         yield np.array([len(some)]), size if len(some) else 0, size
 
 
-def candidates(lists, points, queries, probe, weights=None):
-    """Ids (n_queries, room) of rows, -1 for none, and their estimates, ascending."""
-    probed, bases = route(lists, queries, probe, weights)
+def candidates(lists, points, queries, probe, weights=None, sieve=None):
+    """Ids (n_queries, room) of rows, -1 for none, and their estimates, ascending.
+
+    ``sieve`` are the :class:`~sklearn_jin.search.filtered.Slots` that are allowed.
+    """
+    probed, bases = route(lists, queries, probe, weights, sieve)
     best = shortlists(len(queries), probe.room)
     turns = plan_turns(lists, queries, probed, bases, probe.margin)
+    if sieve is not None:
+        turns = turns._replace(words=sieve.words)
     scan_lists(lists, points, queries, turns, best)
     ids, estimates = split_keys(top_k(best))
     if probe.bound:
@@ -227,14 +235,20 @@ def drop_repeated(ids, n):
                 met[ids[q, j] >> 6] = 0
 
 
-def route(lists, queries, probe, weights=None):
+def route(lists, queries, probe, weights=None, sieve=None):
     """Lists (n_queries, width) that queries probe, nearest first, and their scores.
 
-    ``weights`` are those of the cells, see :func:`weigh`.
+    ``weights`` are those of the cells, see :func:`weigh`, and of a ``sieve`` those of
+    its cells.
     """
-    reach = reach_of(lists.growth, probe, len(lists.starts) - 1)
-    found = nearest_cells(lists.cells, queries, reach.room, reach.limit, weights)
-    return within(reach, *found)
+    cells = lists.cells if sieve is None else sieve.cells
+    reach = reach_of(lists.growth, probe, count(cells))
+    found = nearest_cells(cells, queries, reach.room, reach.limit, weights)
+    probed, bases = within(reach, *found)
+    if sieve is not None:
+        probed = np.where(probed < 0, np.int32(-1), sieve.live[probed])
+        probed, bases = within_share(sieve, probed, bases)
+    return probed, bases
 
 
 def plan_turns(lists, queries, probed, bases, margin=1.0):
@@ -338,7 +352,11 @@ def fit_turns(turns, scales, levels, more, unit, offsets, units, shares):
 
 
 def _n_scores(turns):
-    return int((turns.starts[turns.runs + 1] - turns.starts[turns.runs]).sum())
+    starts = turns.starts
+    if len(turns.words):  # numbers of allowed slots before those of every list
+        bits = np.unpackbits(turns.words.view(np.uint8), bitorder="little")
+        starts = np.concatenate([[0], np.cumsum(bits, dtype=np.int64)])[starts]
+    return int((starts[turns.runs + 1] - starts[turns.runs]).sum())
 
 
 def _query_rows(lists, queries, turns, is_ip):
@@ -379,9 +397,9 @@ def push_each(points, scratch, ids, adds, turns, lists):
     A score is ``offset + add + unit * score`` of point ``ids[slot]``, or of point
     ``slot`` where there are no ``ids``.
     """
-    bounds = lists.bounds
+    bounds, words = lists.bounds, turns.words
     some, scores = np.empty(STEP, np.int32), np.empty(STEP, np.float32)
-    found = np.empty(STEP, np.uint64)
+    slots, found = np.empty(STEP, np.int32), np.empty(STEP, np.uint64)
     for t in range(len(turns.runs)):
         q, v = turns.queries[t], turns.rows[t]
         offset, unit = turns.offsets[t], turns.units[t]
@@ -389,16 +407,19 @@ def push_each(points, scratch, ids, adds, turns, lists):
             continue
         last = turns.starts[turns.runs[t] + 1]
         for first in range(turns.starts[turns.runs[t]], last, STEP):
-            n = min(STEP, last - first)
+            n = 0
+            for slot in range(first, min(first + STEP, last)):
+                slots[n] = slot
+                n += len(words) == 0 or is_in(words, slot)
             for j in range(n):
-                some[j] = ids[first + j] if len(ids) else first + j
+                some[j] = ids[slots[j]] if len(ids) else slots[j]
                 prefetch(points, some[j])
             score_many(points, scratch, v, some, 0, n, scores)
             n_found = 0
             for j in range(n):
                 score = offset + unit * scores[j]
                 if len(adds):
-                    score += adds[first + j]
-                found[n_found] = key_of(max(score, np.float32(0)), first + j)
+                    score += adds[slots[j]]
+                found[n_found] = key_of(max(score, np.float32(0)), slots[j])
                 n_found += found[n_found] <= bounds[q]
             push(found, n_found, lists, q)

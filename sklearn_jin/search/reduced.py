@@ -44,6 +44,7 @@ from sklearn_jin.search.probing import (
     queries_per_task,
     reach_of,
     visits,
+    within_share,
 )
 from sklearn_jin.search.shortlist import append_good, cut, shortlists, top_k
 
@@ -51,6 +52,7 @@ SHARED = 64  # queries that are compared with a block while it is in the nearest
 LEAST_ROOM = 16  # so that a list has places for two blocks
 TOP = 127  # of a byte with a sign
 EVERY = np.uint32(0xFFFFFFFF)  # row of a block
+ALL = frozen(np.empty(0, np.uint32))  # stands for words of all rows of all blocks
 SIZE = np.int32(0x7FFFFFFF)  # bits of a float32 without its sign
 MIDDLE = 128  # what the bytes of rows stand for 0 by
 
@@ -87,7 +89,8 @@ def propose_reduced(route, index, queries, search, use):
 
     def task(lo, hi):
         part = order[lo:hi]
-        ids, estimates = candidates(route, frozen(queries[part]), probe)
+        some = frozen(queries[part])
+        ids, estimates = candidates(route, some, probe, search.sieve)
         use(part, estimates, ids)
 
     run(task, n, queries_per_task(n, search.n_threads), search.n_threads)
@@ -137,30 +140,41 @@ def reduce(basis, rows):
     return reduced
 
 
-def candidates(route, queries, probe):
-    """Ids (n_queries, room) of rows, -1 for none, and their estimates, ascending."""
+def candidates(route, queries, probe, sieve=None):
+    """Ids (n_queries, room) of rows, -1 for none, and their estimates, ascending.
+
+    ``sieve`` are the :class:`~sklearn_jin.search.filtered.Slots` that are allowed.
+    """
     reduced = reduce(route.basis, queries)
-    probed, bases = nearest_lists(route, reduced, probe)
+    live, words = (None, ALL) if sieve is None else (sieve.live, sieve.words)
+    probed, bases = nearest_lists(route, reduced, probe, live)
+    if sieve is not None:
+        probed, bases = within_share(sieve, probed, bases)
     turns = visits(probed, bases, len(route.starts) - 1)
     best = shortlists(len(queries), max(probe.room, LEAST_ROOM))
-    n_blocks = scan_lists(route, reduced, turns, best)
+    n_blocks = scan_lists(route, reduced, turns, words, best)
     counters.add(scores=n_blocks * ROWS)
     return split_keys(np.ascontiguousarray(top_k(best)[:, : probe.room]))
 
 
-def nearest_lists(route, reduced, probe):
+def nearest_lists(route, reduced, probe, live=None):
     """Lists (n_queries, width) that are probed, nearest first, and their scores.
 
-    Places without a list hold -1 and an infinite score.
+    They are among those numbered ``live``, or any.  Places without a list hold -1 and
+    an infinite score.
     """
-    n, n_lists, is_ip = len(reduced), len(route.squares), not len(route.middles)
+    n, squares, is_ip = len(reduced), route.squares, not len(route.middles)
+    n_lists = len(squares) if live is None else len(live)
+    if live is not None:  # no other is ever within reach
+        squares = np.full(len(squares), np.inf, np.float32)
+        squares[live] = route.squares[live]
     products = multiply(reduced, route.centers)
     q2 = np.ones(n, np.float32) if is_ip else np.einsum("ij,ij->i", reduced, reduced)
     reach = reach_of(route.growth, probe, n_lists)
     cells = np.empty((n, reach.width), np.int32)
     scores = np.empty((n, reach.width), np.float32)
     limit, first = np.float32(reach.limit), min(FIRST, n_lists)
-    width = list_nearest(products, q2, route.squares, limit, first, cells, scores)
+    width = list_nearest(products, q2, frozen(squares), limit, first, cells, scores)
     return cells[:, :width], scores[:, :width]
 
 
@@ -257,8 +271,11 @@ def keys_within(estimates, bound, keys):
 
 
 @kernel
-def scan_lists(route, reduced, turns, best):
-    """Append the rows of the lists of all turns; returns how many blocks it scored."""
+def scan_lists(route, reduced, turns, words, best):
+    """Append the rows of the lists of all turns; returns how many blocks it scored.
+
+    Bits of ``words`` (n_blocks,), or (0,) for all, are the rows that may be found.
+    """
     s, n = route.blocks.shape[1] // ROWS, len(turns.lists)
     gaps = np.empty((1, s), np.float32)
     rows, terms = np.zeros((SHARED, s), np.int8), np.zeros((3, SHARED), np.float32)
@@ -274,6 +291,11 @@ def scan_lists(route, reduced, turns, best):
         lo, hi = route.starts[turns.lists[first]], route.starts[turns.lists[first] + 1]
         for b in range(lo, hi):
             some = rows_of_block(route.ids, b) if b == hi - 1 else EVERY
+            if len(words):
+                some = some & words[b]
+                if some == 0:
+                    continue
+            scored += size
             t = 0
             while t < size:
                 n_asked, hits = score_tile(
@@ -295,7 +317,6 @@ def scan_lists(route, reduced, turns, best):
             q = turns.queries[first + j]
             if filled[q] > keys.shape[1] // 2:
                 cut(keys, filled, bounds, q)
-        scored += (hi - lo) * size
         first += size
     return scored
 

@@ -16,7 +16,14 @@ from sklearn_jin._memory import frozen
 from sklearn_jin._simd import below, lowest
 from sklearn_jin._threads import run
 from sklearn_jin.metrics import squares
-from sklearn_jin.points import count, encode_queries, exact, new_scratch, score
+from sklearn_jin.points import (
+    count,
+    encode_queries,
+    exact,
+    new_scratch,
+    prefetch,
+    score,
+)
 from sklearn_jin.points.codes import set_queries
 from sklearn_jin.points.rows import RowsIP, RowsL2, float_rows
 from sklearn_jin.search import counters
@@ -40,6 +47,9 @@ CODE_BLOCK = 4096  # codes that are compared with every query of a chunk
 QUERIES_PER_TASK = 64
 INSERTED = 64  # neighbours; more are selected from all scores, not inserted one by one
 COMPARED = 32  # scores that are compared with a bound at once
+AHEAD = (
+    8  # points that are asked for before they are scored, where they are not in a row
+)
 ULP = 2.0**-24  # relative rounding error of one float32 operation
 
 
@@ -273,10 +283,18 @@ def _smallest(scores, k):
     return np.argsort(scores, kind="stable")[:k]
 
 
+@piece
+def ask_ahead(points, some, j):
+    """Ask the memory for a point behind place ``j``, unless it will guess by itself."""
+    if j + AHEAD < len(some) and some[j + AHEAD] != some[j] + AHEAD:
+        prefetch(points, some[j + AHEAD])
+
+
 @kernel
 def score_all(points, queries, q, some, scores):
     """Fill ``scores`` with the exact ones of the points ``some``."""
     for j in range(len(some)):
+        ask_ahead(points, some, j)
         scores[j] = exact(points, queries, q, some[j])
 
 
@@ -287,6 +305,7 @@ def insert_nearest(points, queries, lo, hi, some, scores, ids):
     for q in range(lo, hi):
         filled = np.int64(0)
         for j in range(len(some)):
+            ask_ahead(points, some, j)
             i = np.int64(some[j])
             near = exact(points, queries, q, i)
             if filled < k or not near >= scores[q, k - 1]:

@@ -17,17 +17,15 @@ from sklearn_jin.construction.choose import (
     choose_codes,
     course_of_scan,
     course_of_walks,
-    scan_ns,
-    walk_ns,
 )
 from sklearn_jin.construction.codes import KNOWN, Exactness, hold_rows
 from sklearn_jin.construction.grow import draw_order, grow
 from sklearn_jin.construction.hnsw import plan
 from sklearn_jin.metrics import METRICS
-from sklearn_jin.points import work
 from sklearn_jin.points.rows import ROWS
 from sklearn_jin.search.index import NO_COPIES, Copies
 from sklearn_jin.search.layers import Layers
+from sklearn_jin.search.work import exact_ns, scan_ns, score_ns, walk_ns
 
 BITS = 4, 8
 
@@ -150,9 +148,7 @@ def test_work_is_that_of_the_walk_its_detour_and_the_candidates():
     found, points, codes = judge(ranks)
     assert found.candidates == 30
     assert found.scores == pytest.approx(100 + 7 * 20 / 40)
-    lines, rest = work(points)
-    exact = module.EXACT * (module.LINE_NS * lines + rest)
-    wanted = found.scores * walk_ns(codes) + 30 * exact
+    wanted = found.scores * walk_ns(codes) + 30 * exact_ns(points)
     assert found.work == pytest.approx(wanted)
     assert judge(np.full((4, NEAR), KNOWN))[0].work == np.inf
     assert judge(np.full((4, NEAR), KNOWN // 2))[0].work < np.inf
@@ -165,9 +161,8 @@ def test_finer_codes_sort_candidates_and_leave_few_to_the_rows(last, n_exact):
     finer = np.tile(np.arange(1, NEAR + 1), (4, 1))
     finer[0, -1] = last
     found, points, codes = judge(ranks, finer=finer)
-    ns = [module.LINE_NS * lines + rest for lines, rest in map(work, (points, codes))]
-    wanted = found.scores * walk_ns(codes) + n_exact * module.EXACT * ns[0]
-    assert found.work == pytest.approx(wanted + 30 * ns[1])
+    wanted = found.scores * walk_ns(codes) + n_exact * exact_ns(points)
+    assert found.work == pytest.approx(wanted + 30 * score_ns(codes))
 
 
 def test_codes_alone_must_hold_the_recall_and_have_no_candidates():
@@ -182,20 +177,6 @@ def test_codes_alone_must_hold_the_recall_and_have_no_candidates():
 def test_codes_have_to_save_a_tenth(saved, best):
     tried = [module.Tried(None, 0, 10, 1.0, ns) for ns in (1.0, 1 - saved)]
     assert module._best([None, None], tried, False) == best
-
-
-def test_a_score_takes_what_its_points_are():
-    _, points = prepared(normal(20, 128))
-    rows = points.X[:, :128]
-    four, eight = (
-        quantizer.points(quantizer.fit_transform(rows), "l2")
-        for quantizer in (ScalarQuantizer(4), ScalarQuantizer(8))
-    )
-    assert walk_ns(four) < walk_ns(eight) < walk_ns(points)
-    assert scan_ns(four) < scan_ns(points) < scan_ns(eight)  # tables, then products
-    # As measured: a walk takes 20 to 25 ns, a scan 1.9, 6 and 12.
-    assert 15 < walk_ns(four) < 30 and 1.2 < scan_ns(four) < 3
-    assert 3 < scan_ns(points) < 9 and 6 < scan_ns(eight) < 18
 
 
 # The course of a search.

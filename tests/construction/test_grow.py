@@ -503,7 +503,7 @@ def test_a_met_beam_proposes_all_that_a_fixed_one_expands(ef):
     scores, ids = (np.empty((9, beam.ef), kind) for kind in (np.float32, np.int32))
     beams.walk(
         frozen(graph), points, frozen(Q), np.arange(9), np.zeros((9, 1), np.int32),
-        beam, np.empty(0, np.uint64), scores, ids,
+        beam, None, np.empty(0, np.uint64), scores, ids,
     )  # fmt: skip
     n_more = 0
     for gaps, row in zip(naive.distances(points.X, Q, "sqeuclidean"), ids):

@@ -12,6 +12,7 @@ from routes import DATA, NAMES, N, fitted, rows
 import sklearn_jin
 from sklearn_jin._memory import frozen
 from sklearn_jin.search import answer as module
+from sklearn_jin.search import filtered
 from sklearn_jin.search.answer import answer
 from sklearn_jin.search.index import Search, copies_of
 
@@ -26,6 +27,12 @@ def name(request):
 @pytest.fixture(params=DATA)
 def data(request):
     return request.param
+
+
+@pytest.fixture
+def by_route(monkeypatch):
+    """Nothing is scanned only because few points are allowed."""
+    monkeypatch.setattr(filtered, "scan_work", lambda *_: 1e12)
 
 
 def index_of(name, data):
@@ -70,6 +77,7 @@ def masks():
 
 
 @pytest.mark.parametrize("mask", [None, *masks()])
+@pytest.mark.usefixtures("by_route")
 def test_k_distinct_allowed_points_are_found(name, data, mask):
     index, allowed = index_of(name, data), masks().get(mask)
     queries = queries_of(index)
@@ -81,6 +89,7 @@ def test_k_distinct_allowed_points_are_found(name, data, mask):
     assert_array_equal(ids, nearest(index, queries, every)[:, :K])
 
 
+@pytest.mark.usefixtures("by_route")
 def test_copies_are_listed_where_their_first_row_is_not_allowed(name):
     index, allowed = index_of(name, "copies"), masks()["last"]
     copies = copies_of(index.route)
@@ -94,6 +103,7 @@ def test_copies_are_listed_where_their_first_row_is_not_allowed(name):
 
 
 @pytest.mark.parametrize("name", ["layers", "layers-codes"])
+@pytest.mark.usefixtures("by_route")
 def test_places_of_which_a_copy_is_allowed_are_proposed(name, monkeypatch):
     index, allowed = index_of(name, "copies"), masks()["last"]
     queries = queries_of(index)
@@ -104,6 +114,7 @@ def test_places_of_which_a_copy_is_allowed_are_proposed(name, monkeypatch):
 
 
 @pytest.mark.parametrize("mask", [None, "half"])
+@pytest.mark.usefixtures("by_route")
 def test_points_are_not_in_their_own_answers(name, data, mask):
     index, allowed = index_of(name, data), masks().get(mask)
     queries = frozen(index.points.X)
@@ -144,6 +155,7 @@ def test_rows_that_are_short_of_neighbours_are_scanned():
     assert_array_equal(ids[:3], order[:3, 1 : K + 1])
 
 
+@pytest.mark.usefixtures("by_route")
 def test_batches_and_threads_do_not_matter(name):
     index = index_of(name, "copies")
     queries = queries_of(index, 40)

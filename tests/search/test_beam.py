@@ -3,6 +3,7 @@
 import naive
 import numpy as np
 import pytest
+from helpers import normal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -11,7 +12,7 @@ from sklearn_jin._jit import kernel
 from sklearn_jin._memory import frozen, padded_width
 from sklearn_jin.points.rows import ROWS
 from sklearn_jin.search import beam
-from sklearn_jin.search.keys import NO_KEY
+from sklearn_jin.search.keys import NO_KEY, words_of
 
 
 def record(X, space="l2"):
@@ -22,11 +23,14 @@ def record(X, space="l2"):
     return ROWS[space](frozen(rows))
 
 
-def walk(neighbors, X, Q, k, ef, entries=None, space="l2", end=(1, np.inf), which=None):
+def walk(
+    neighbors, X, Q, k, ef, entries=None, space="l2", end=(1, np.inf), which=None,
+    allowed=None,
+):  # fmt: skip
     """Scores, ids and work of a walk for every query, from node 0 or its entries.
 
-    ``end`` is the rank and the gamma of the beam, and ``which`` numbers the rows of
-    ``Q`` that are queries.
+    ``end`` is the rank and the gamma of the beam, ``which`` numbers the rows of
+    ``Q`` that are queries, and ``allowed`` is a sieve.
     """
     rank, gamma = end
     which = np.arange(len(Q)) if which is None else np.asarray(which)
@@ -43,6 +47,7 @@ def walk(neighbors, X, Q, k, ef, entries=None, space="l2", end=(1, np.inf), whic
         which,
         entries.astype(np.int32),
         beam.Beam(ef, rank, np.float32(gamma)),
+        allowed,
         visited,
         scores,
         ids,
@@ -396,3 +401,97 @@ def test_put_keeps_the_smallest_keys_in_order(keys, room):
     assert (found[filled:] >= max([*sorted(keys)[:room], 0])).all()
     others = np.concatenate([pool[:places], pool[2 * places :]])
     assert (others == NO_KEY).all()
+
+
+# Walks among allowed nodes.
+
+
+def sieve(mask, width=None, effort=10, most=10**9, seeds=()):
+    n = len(mask)
+    return beam.Sieve(
+        frozen(words_of(mask)), np.array(seeds, np.int32), width or n, effort, most
+    )
+
+
+def half(n, seed=0):
+    return np.random.default_rng(seed).random(n) < 0.5
+
+
+def test_a_full_beam_finds_the_nearest_allowed():
+    X, Q, mask = rows(70), rows(9, seed=1), half(70)
+    ids = walk(line(70), X, Q, 10, 70, allowed=sieve(mask))[1]
+    gaps = np.where(mask, naive.distances(X, Q, "sqeuclidean"), np.inf)
+    assert_array_equal(ids, np.argsort(gaps, axis=1, kind="stable")[:, :10])
+
+
+def test_a_walk_that_allows_all_is_one_without_a_sieve():
+    X, Q = rows(80), rows(11, seed=1)
+    graph = np.random.default_rng(0).integers(0, 80, (80, 6))
+    for ef, end in ((8, (1, np.inf)), (30, (4, 1.3))):
+        plain = walk(graph, X, Q, 4, ef, end=end)
+        for width in (ef, 80):
+            every = sieve(np.ones(80, bool), width, ef)
+            among = walk(graph, X, Q, 4, ef, end=end, allowed=every)
+            assert_same(among[:2], plain[:2])
+            assert among[2][:2] == plain[2][:2]
+
+
+def walked(graph, gaps, mask, ef):
+    """Allowed nodes, nearest first, of a walk from node 0 with a pool of all nodes."""
+    seen, done = {0}, set()
+
+    def order(i):
+        return (np.float32(gaps[i]), i)
+
+    while True:
+        best = sorted((i for i in seen if mask[i]), key=order)[:ef]
+        far = order(best[-1])[0] if len(best) == ef else np.inf
+        left = [i for i in seen - done if order(i)[0] <= far]
+        if not left:
+            return best
+        node = min(left, key=order)
+        done.add(node)
+        seen |= {int(i) for i in graph[node] if i >= 0}
+
+
+def test_a_walk_ends_where_the_allowed_are_nearer_than_the_next_node():
+    X, Q = normal(150, 5), normal(9, 5, seed=1)
+    graph = np.random.default_rng(0).integers(0, 150, (150, 6))
+    for share in (0.1, 0.5):
+        mask = np.random.default_rng(3).random(150) < share
+        for ef in (3, 10):
+            ids = walk(graph, X, Q, ef, ef, allowed=sieve(mask, effort=ef))[1]
+            for gaps, row in zip(naive.distances(X, Q, "sqeuclidean"), ids):
+                right = walked(graph, gaps, mask, ef)
+                assert row[row >= 0].tolist() == right
+
+
+def test_a_walk_that_may_have_missed_allowed_nodes_finds_nothing():
+    X, mask = np.arange(60)[:, None], np.arange(60) > 50
+    assert (walk(line(60), X, [[0]], 3, 3, allowed=sieve(mask, 60))[1] > 50).all()
+    assert (walk(line(60), X, [[0]], 3, 3, allowed=sieve(mask, 20))[1] == -1).all()
+    few = sieve(mask, 60, most=20)  # scores
+    _, ids, work = walk(line(60), X, [[0]], 3, 3, allowed=few)
+    assert (ids == -1).all() and work[1] < 25
+
+
+def test_a_walk_that_meets_hardly_any_allowed_nodes_ends_soon():
+    n = 40 * beam.SOON
+    X, mask = np.arange(n)[:, None], np.arange(n) > n - 9
+    far = sieve(mask, n, effort=5, most=n // 2)
+    _, ids, work = walk(line(n), X, [[0]], 3, 5, allowed=far)
+    assert (ids == -1).all() and work[0] == beam.SOON
+    near = walk(line(n), X, [[n - 2]], 3, 5, [n - 3], allowed=far)[1]
+    assert_array_equal(near, [[n - 2, n - 3, n - 1]])
+
+
+def test_walks_among_allowed_nodes_do_not_depend_on_the_batch():
+    X, Q, mask = normal(300, 6), normal(13, 6, seed=1), half(300)
+    graph = np.random.default_rng(0).integers(0, 300, (300, 8))
+    for end in ((1, np.inf), (4, 1.4)):
+        few = sieve(mask, 60, 8, 400)
+        together = walk(graph, X, Q, 4, 30, end=end, allowed=few)
+        for q in range(13):
+            one = walk(graph, X, Q, 4, 30, end=end, which=[q], allowed=few)
+            assert_array_equal(one[1][0], together[1][q])
+            assert_array_equal(one[0][0], together[0][q])
