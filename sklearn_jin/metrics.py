@@ -224,9 +224,8 @@ class Cosine(Euclidean):
     keeps_types = False
 
     def fit(self, X, form="float32"):
-        self.d_ = X.shape[1]
-        every = (_widened(X[part]) for part in blocks(X))
-        self.any_zero_ = not all(self._directed(some)[1].all() for some in every)
+        self.d_, self.any_zero_ = X.shape[1], False
+        self.any_zero_ = not all(self.takes(X[part]) for part in blocks(X))
         return self
 
     def takes(self, X, form="float32"):
