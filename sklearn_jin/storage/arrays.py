@@ -94,7 +94,7 @@ def stored_as(array, name):
 
 
 def write(array, path, name):
-    """Make the file ``name`` in the folder ``path``, on the disk.
+    """Make the file ``name`` in the folder ``path``, on the disk after :func:`sync`.
 
     There must be none of that name.
     """
@@ -104,6 +104,14 @@ def write(array, path, name):
         write_all(fd, header)
         for lo in range(0, len(flat), PIECE):
             write_all(fd, flat[lo : lo + PIECE].data)
+    finally:
+        os.close(fd)
+
+
+def sync(path, name):
+    """Wait until the disk has the file ``name`` of the folder ``path``."""
+    fd = os.open(path / name, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
         os.fsync(fd)
     finally:
         os.close(fd)

@@ -146,7 +146,7 @@ def load(path, mmap_mode=None, verify=False):
         folder instead of the arrays.
     verify : bool, default=False
         Whether to compare the checksums of large files too, which reads every
-        byte: about 0.3 s a GB, and what the disk takes.
+        byte: about 0.5 s a GB instead of 0.2, and what the disk takes.
 
     Returns
     -------
