@@ -234,8 +234,6 @@ FORGED = {
     "field of another type": change_object("record", fields={"X": [1.0]}),
     "index of none": change_fitted(index_=None),
     "index": change_fitted(index_={"dict": {}}),
-    "index of values": change_fitted(index_={"tuple": [1, 2]}),
-    "another record": change_fitted(index_={"object": 1}),
     "samples": change_fitted(n_samples_fit_=99),
     "features": change_fitted(n_features_in_=7),
     "another metric": change_fitted(effective_metric_="cosine"),
@@ -251,6 +249,14 @@ def test_a_forged_manifest_is_refused(change, tmp_path, X):
     FlatNeighbors().fit(X).save(tmp_path / "kept")
     rewritten(tmp_path / "kept", change)
     with pytest.raises(ValueError, match=r"kept can not be loaded"):
+        load(tmp_path / "kept")
+
+
+@pytest.mark.parametrize("value", [{"tuple": [1, 2]}, {"object": 1}], ids=str)
+def test_what_is_no_index_is_named(value, tmp_path, X):
+    FlatNeighbors().fit(X).save(tmp_path / "kept")
+    rewritten(tmp_path / "kept", change_fitted(index_=value))
+    with pytest.raises(ValueError, match=r"index_ is no Index but (tuple|RowsL2)"):
         load(tmp_path / "kept")
 
 
