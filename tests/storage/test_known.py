@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pickle
 import shutil
 
 import pytest
@@ -93,6 +94,18 @@ def test_a_file_that_is_damaged_holds_no_array(path):
         file.seek(-1, os.SEEK_END)
         file.write(b"\1")
     assert written(index_of(2), path) == [ROWS.size]
+
+
+def test_what_was_read_from_a_damaged_file_is_written_with_its_own_checksum(
+    path, monkeypatch
+):
+    monkeypatch.setattr(arrays, "SMALL", 0)
+    damaged = max(files(path), key=lambda file: file.stat().st_size)
+    with open(damaged, "r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\1")
+    unknown = pickle.loads(pickle.dumps(load(path)))
+    assert written(unknown, path) == [ROWS.size]
 
 
 def test_of_an_array_what_is_known_ends_with_it(path):

@@ -11,6 +11,7 @@ from sklearn.decomposition import PCA
 from stored import everything, rewritten
 
 from sklearn_jin import FlatNeighbors, HNSWNeighbors, RaBitQ, load
+from sklearn_jin._memory import frozen
 from sklearn_jin.storage import objects
 from sklearn_jin.storage.objects import Reader, Writer, record_named
 
@@ -279,6 +280,29 @@ def test_a_parameter_that_an_older_version_lacked_takes_its_default(tmp_path, X)
         tmp_path / "kept", lambda m: m["objects"][-1]["params"].pop("n_neighbors")
     )
     assert load(tmp_path / "kept").n_neighbors == 5
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"kind": "record", "class": "search.index.Search", "fields": {"k": "5"}},
+        {"kind": "record", "class": "points.rows.RowsL2", "fields": {"X": [1.0]}},
+        {"kind": "metric", "class": "Euclidean", "fitted": {"d_": 3}},
+        {"kind": "metric", "class": "Cosine", "fitted": {"d_": 3, "any_zero_": 0}},
+    ],
+    ids=lambda entry: entry["class"],
+)
+def test_every_object_is_of_its_types_by_itself(entry):
+    with pytest.raises(ValueError, match=r"of another type.*: \["):
+        Reader(None).read(entry)
+
+
+def test_of_an_array_in_two_places_the_one_that_may_change_is_kept():
+    array = np.arange(5)
+    for value in ([frozen(array), array], [array, frozen(array)]):
+        writer = Writer()
+        assert writer.value(value, "value") == [{"array": 0}] * 2
+        assert writer.arrays[0] is array
 
 
 @pytest.mark.parametrize("number", [-1, True, 0.0, "0", None])
