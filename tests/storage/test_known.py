@@ -5,6 +5,7 @@ import os
 import pickle
 import shutil
 
+import numpy as np
 import pytest
 from stored import ROWS, assert_tidy, files, index_of, regrown, saved, written
 
@@ -53,6 +54,17 @@ def test_an_array_that_may_change_is_compared(path):
     quantizer.save(path)
     quantizer.center_[3] += 1
     assert written(quantizer, path) == [ROWS.shape[1]]
+
+
+def test_what_may_change_or_could_is_not_known():
+    array = np.arange(5)
+    known.remember(array, "folder", "file")  # which may be changed after that
+    array.flags.writeable = False
+    assert known.file_of(array, "folder") is None
+    known.remember(array, "folder", "file")
+    assert known.file_of(array, "folder") == "file"
+    array.flags.writeable = True
+    assert known.file_of(array, "folder") is None
 
 
 def test_what_another_process_saved_is_told_from_what_is_known(path):
@@ -114,8 +126,12 @@ def test_of_an_array_what_is_known_ends_with_it(path):
     rows = index.index_.points.X
     assert known.file_of(rows, str(path)) in manifest.read(path)["arrays"]
     for n in range(2 * known.FOLDERS):
-        known.remember(rows, str(n), None)
+        known.remember(rows, str(n), "file")
+    assert known.file_of(rows, str(n)) == "file"
     assert known.file_of(rows, str(path)) is None  # of the latest folders alone
+    other = rows[:5]
+    known._files[id(other)] = known._files[id(rows)]  # as if it had the place of rows
+    assert known.file_of(other, str(n)) is None
     number = id(rows)
     assert number in known._files
     del rows, index
