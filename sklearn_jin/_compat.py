@@ -5,6 +5,7 @@ from numbers import Integral
 from sklearn.base import _fit_context
 from sklearn.neighbors._base import KNeighborsMixin, RadiusNeighborsMixin
 from sklearn.utils._param_validation import (
+    HasMethods,
     Interval,
     Options,
     StrOptions,
@@ -38,8 +39,27 @@ class Integers(Interval):
         return not isinstance(val, bool) and super().is_satisfied_by(val)
 
 
+class Instances(HasMethods):
+    """The instances of a class, which messages call by what users know: ``told``.
+
+    scikit-learn's own constraint names the class by its module, which may be private.
+    It takes no constraints but those of its classes, of which this one comes nearest.
+    """
+
+    def __init__(self, kind, told):
+        super().__init__(["fit"])
+        self.kind, self.told = kind, told
+
+    def is_satisfied_by(self, val):
+        return isinstance(val, self.kind)
+
+    def __str__(self):
+        return self.told
+
+
 __all__ = [
     "CallbackSupportMixin",
+    "Instances",
     "Integers",
     "Interval",
     "KNeighborsMixin",

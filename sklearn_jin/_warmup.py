@@ -4,13 +4,20 @@ from numbers import Integral
 
 import numpy as np
 
+from sklearn_jin._compat import validate_params
 from sklearn_jin.metrics import METRICS, effective_metric
 from sklearn_jin.neighbors._codes import tried
 from sklearn_jin.neighbors._flat import FlatNeighbors
 from sklearn_jin.neighbors._hnsw import HNSWNeighbors
 from sklearn_jin.neighbors._ivf import IVFNeighbors
 
+TAKEN = HNSWNeighbors._parameter_constraints
 
+
+@validate_params(
+    {name: TAKEN[name] for name in ("metric", "quantizer")},
+    prefer_skip_nested_validation=False,
+)
 def warmup(metric="minkowski", quantizer=None):
     """Make the first fit and the first query as quick as all others.
 
@@ -27,6 +34,11 @@ def warmup(metric="minkowski", quantizer=None):
     quantizer : quantizer, "auto" or None, default=None
         As the indexes have it.  Codes have kernels of their own, which are made
         ready for the default ``store_vectors=True``; None leaves them out.
+
+    Raises
+    ------
+    ValueError
+        If an index would take neither of these, or not both together.
 
     Examples
     --------

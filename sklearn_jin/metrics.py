@@ -12,6 +12,7 @@ from functools import partial
 
 import numpy as np
 
+from sklearn_jin._arrays import Float64
 from sklearn_jin._memory import aligned, aligned_empty, frozen, padded_width
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -42,6 +43,7 @@ class Euclidean:
     negative = False  # whether distances may be negative
     keeps_types = True  # whether rows may be kept as they come
     lift_ = 0  # rows that are kept are 2**lift_ times the prepared ones
+    learned = {"d_": int, "shift_": Float64[1] | None, "exponent_": int}  # by ``fit``
 
     def fit(self, X, form="float32"):
         """Learn from the rows ``X`` of shape (n_samples, n_features).
@@ -222,6 +224,7 @@ class Cosine(Euclidean):
     """``1 - <x, y> / (|x| |y|)``; a row of zeros is at distance 1 from every row."""
 
     keeps_types = False
+    learned = {"d_": int, "any_zero_": bool}
 
     def fit(self, X, form="float32"):
         self.d_, self.any_zero_ = X.shape[1], False
@@ -297,6 +300,7 @@ class InnerProduct(Euclidean):
 
     space = "ip"
     negative = True
+    learned = {**Euclidean.learned, "lift_": int}
 
     def fit(self, X, form="float32"):
         # Rows are scaled by a power of two, which is exact, to lengths below 1.

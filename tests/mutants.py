@@ -45,6 +45,11 @@ MIRRORS = {  # where the tests of a file are not in the file of its name
         "tests/test_contract_graphs.py",
         *CONTRACT,
     ],
+    "neighbors/_keeping.py": [
+        "tests/search/test_index.py",
+        "tests/storage/test_objects.py",
+        "tests/storage/test_kept.py",
+    ],
     "neighbors/_inputs.py": ["tests/test_contract_inputs.py"],
     "neighbors/_queries.py": ["tests/test_contract_radius.py"],
     "neighbors/_groups.py": ["tests/neighbors/test_filters.py"],
@@ -62,14 +67,21 @@ MIRRORS = {  # where the tests of a file are not in the file of its name
     ],
     "neighbors/_codes.py": ["tests/neighbors/test_codes.py"],
     "quantizers/_base.py": ["tests/test_quantizers.py"],
+    "storage/folder.py": [
+        "tests/storage/test_kept.py",
+        "tests/storage/test_publish.py",
+    ],
+    "storage/places.py": ["tests/storage/test_kept.py"],
     **{
         f"storage/{name}.py": [
             f"tests/storage/test_{name}.py",
+            "tests/storage/test_golden.py",
+            "tests/storage/test_known.py",
             "tests/storage/test_publish.py",
             "tests/storage/test_damage.py",
             "tests/storage/test_portable.py",
         ]
-        for name in ("arrays", "manifest", "objects", "publish", "kept")
+        for name in ("arrays", "manifest", "objects", "publish", "kept", "known")
     },
 }
 

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from sklearn_jin import FlatNeighbors, HNSWNeighbors
-from sklearn_jin._arrays import Float32, Int32, UInt8, forms_of, wrong_arrays
+from sklearn_jin._arrays import (
+    Float32,
+    Int32,
+    UInt8,
+    fits,
+    forms_of,
+    wrong_arrays,
+    wrong_attributes,
+)
 from sklearn_jin.search.index import check
 
 
@@ -36,6 +44,32 @@ ROWS = np.zeros((3, 2), np.float32)
 )
 def test_arrays_of_another_type_are_named(record, wrong):
     assert wrong_arrays(record) == wrong
+
+
+@pytest.mark.parametrize(
+    "value, wanted, does",
+    [
+        *((1, int, True), (np.int64(1), int, True), (1.5, int, False)),
+        *((1, float, True), (np.float32(1), float, True), ("1", float, False)),
+        *((None, int | None, True), ("a", int | None, False)),
+        *((ROWS, Float32[2] | None, True), (None, Float32[2] | None, True)),
+        *((ROWS[0], Float32[2] | None, False), (ROWS.T, Float32[2], True)),
+        *(((), tuple | None, True), ([], tuple | None, False), ([], object, True)),
+    ],
+)
+def test_a_value_fits_a_type(value, wanted, does):
+    assert fits(value, wanted) == does
+
+
+def test_attributes_that_lack_or_are_others_are_named():
+    metric = FlatNeighbors().fit(ROWS).index_.metric
+    assert wrong_attributes(metric, metric.learned) == []
+    del metric.d_
+    metric.shift_ = 5
+    assert wrong_attributes(metric, metric.learned) == [
+        "Euclidean.d_",
+        "Euclidean.shift_",
+    ]
 
 
 def parts(record):

@@ -135,8 +135,11 @@ def test_a_warmup_returns_nothing(metric):
 
 @pytest.mark.parametrize("quantizer", [None, "auto"])
 def test_a_warmup_refuses_an_unknown_metric(quantizer):
-    with pytest.raises(ValueError, match="'bogus'"):
+    told = r"'metric' parameter of warmup must be a str among \{.*'bogus' instead"
+    with pytest.raises(ValueError, match=told):
         sklearn_jin.warmup("bogus", quantizer)
+    with pytest.raises(ValueError, match="'quantizer' parameter of warmup must be a"):
+        sklearn_jin.warmup(quantizer="bogus")
 
 
 def test_indexes_are_listed():

@@ -17,13 +17,13 @@ from sklearn_jin.construction.lid import (
 from sklearn_jin.lid._reports import contrast_of, hubness
 from sklearn_jin.lid._rows import (
     FLOATS,
+    INDEXES,
     distances_to_others,
     draw_rows,
     fit_copy,
     near_one,
 )
 from sklearn_jin.metrics import squares
-from sklearn_jin.neighbors._base import Neighbors
 from sklearn_jin.neighbors._flat import FlatNeighbors
 from sklearn_jin.neighbors._graph import MIN_EF
 from sklearn_jin.neighbors._hnsw import HNSWNeighbors
@@ -127,7 +127,7 @@ class Difficulty:
         "n_neighbors": [Integers(3)],
         "n_samples": [Integers(2)],
         "random_state": ["random_state"],
-        "index": [Neighbors, None],
+        "index": [INDEXES, None],
     },
     prefer_skip_nested_validation=False,
 )

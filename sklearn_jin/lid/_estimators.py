@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_jin._arrays import Float64
 from sklearn_jin._compat import Integers, Interval, StrOptions, _fit_context
 from sklearn_jin.construction.lid import (
     dimensions,
@@ -16,11 +17,18 @@ from sklearn_jin.construction.lid import (
     pool,
     slope,
 )
-from sklearn_jin.lid._rows import FLOATS, MOST_TIES, at_most_others, fit_copy
+from sklearn_jin.lid._rows import (
+    FLOATS,
+    INDEXES,
+    MOST_TIES,
+    at_most_others,
+    fit_copy,
+)
 from sklearn_jin.neighbors._base import Neighbors
 from sklearn_jin.storage import Kept
 
 FIRST_TIES = 4  # neighbours among which two distances must differ; MOST_TIES at last
+OF_ALL_ROWS = {"dimension_": float, "confidence_interval_": Float64[1]}  # types
 SHARED = 2  # a half of the logarithms is as good as independent, or more
 
 
@@ -111,10 +119,17 @@ class LocalIntrinsicDimensionality(Kept, BaseEstimator):
 
     _parameter_constraints = {
         "n_neighbors": [Integers(3)],
-        "index": [Neighbors, None],
+        "index": [INDEXES, None],
         "unbiased": ["boolean"],
         "confidence": [Interval(Real, 0, 1, closed="neither")],
         "n_jobs": [Integers(), None],
+    }
+    _learned = {
+        "index_": Neighbors,
+        "n_neighbors_": int,
+        "lid_": Float64[1],
+        "intervals_": Float64[2],
+        **OF_ALL_ROWS,
     }
 
     def __init__(
@@ -324,10 +339,11 @@ class TwoNN(Kept, BaseEstimator):
     _parameter_constraints = {
         "discard": [Interval(Real, 0, 1, closed="left")],
         "method": [StrOptions({"mle", "fit"})],
-        "index": [Neighbors, None],
+        "index": [INDEXES, None],
         "confidence": [Interval(Real, 0, 1, closed="neither")],
         "n_jobs": [Integers(), None],
     }
+    _learned = {"mu_": Float64[1], **OF_ALL_ROWS}
 
     def __init__(
         self,

@@ -10,13 +10,13 @@ from sklearn.utils.validation import check_array
 from sklearn_jin._compat import Integers, validate_params
 from sklearn_jin.lid._rows import (
     FLOATS,
+    INDEXES,
     MOST_TIES,
     distances_to_others,
     draw_rows,
     fit_copy,
     near_one,
 )
-from sklearn_jin.neighbors._base import Neighbors
 
 MOST_PAIRED = 2000  # rows of which every pair tells the mean distance
 
@@ -170,7 +170,7 @@ def hubness(neighbors, n=None, *, n_neighbors=10):
     {
         "X": ["array-like"],
         "n_samples": [Integers(2)],
-        "index": [Neighbors, None],
+        "index": [INDEXES, None],
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=False,

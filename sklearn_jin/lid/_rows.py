@@ -6,10 +6,13 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from sklearn_jin._compat import Instances
 from sklearn_jin.metrics import effective_metric
+from sklearn_jin.neighbors._base import Neighbors
 from sklearn_jin.neighbors._flat import FlatNeighbors
 
 FLOATS = (np.float64, np.float32)
+INDEXES = Instances(Neighbors, "an index of sklearn_jin, such as HNSWNeighbors()")
 MOST_TIES = 64  # neighbours that are looked at where distances are zero or tie
 
 

@@ -4,7 +4,6 @@ An index adds its parameters, ``_index`` and ``_search``; all that a user may re
 on is here.  Kernels, and with them Numba, are imported on first use.
 """
 
-import warnings
 from functools import partial
 from numbers import Integral, Real
 
@@ -27,18 +26,16 @@ from sklearn_jin._compat import (
     StrOptions,
     _fit_context,
 )
-from sklearn_jin._memory import settled
 from sklearn_jin._threads import count_threads
-from sklearn_jin._version import __version__
 from sklearn_jin.metrics import ALIASES, METRICS, effective_metric
 from sklearn_jin.neighbors._changes import Changing, told_params
 from sklearn_jin.neighbors._filters import Limits, finished, nearest
 from sklearn_jin.neighbors._groups import keep_groups
 from sklearn_jin.neighbors._inputs import checked, form_of, kept_types
+from sklearn_jin.neighbors._keeping import KeptIndex
 from sklearn_jin.neighbors._progress import watch
 from sklearn_jin.neighbors._queries import Queries
 from sklearn_jin.neighbors._shell import shell
-from sklearn_jin.storage import Kept, fetched, state_to_pickle
 
 
 @shell
@@ -48,7 +45,7 @@ class Neighbors(
     Queries,
     KNeighborsMixin,
     RadiusNeighborsMixin,
-    Kept,
+    KeptIndex,
     BaseEstimator,
 ):
     """What all indexes do alike."""
@@ -71,6 +68,13 @@ class Neighbors(
         "n_jobs": [Integers(), None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
+    }
+    _learned = {
+        "effective_metric_": str,
+        "effective_metric_params_": dict,
+        "n_samples_fit_": int,
+        "_n_features_out": int,
+        "index_": tuple,
     }
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -297,49 +301,6 @@ class Neighbors(
             search = search._replace(allowed=allowed)
         return answer(self.index_, queries, search)
 
-    def __setstate__(self, state):
-        """Restore a pickled estimator; warn if another version wrote it."""
-        written = state.pop("_sklearn_jin_version", None)
-        if written not in (None, __version__):
-            warnings.warn(
-                f"{type(self).__name__} was pickled by sklearn-jin {written}, this is "
-                f"{__version__}: fit it again if answers differ",
-                stacklevel=2,
-            )
-        super().__setstate__(state)
-        if (mapped := vars(self).pop("_place", None)) is not None:
-            self.index_ = fetched(mapped)
-            self._check_index(mapped)
-        elif "index_" in vars(self):
-            self.index_ = settled(self.index_)
-            self._check_index()
-
-    def __getstate__(self):
-        """State to be pickled: the arrays or their place, and the version that does."""
-        state = {**super().__getstate__(), "_sklearn_jin_version": __version__}
-        return state_to_pickle(state)
-
-    def state_to_keep(self):
-        """All attributes but that which tells where they are mapped."""
-        return {name: part for name, part in vars(self).items() if name != "_mapped"}
-
-    def restored(self, place):
-        """Check the index that was read."""
-        if "index_" in vars(self):  # not of a parameter of another estimator
-            self._check_index(place(self.index_))
-
-    def _check_index(self, place=None):
-        """Refuse an index whose kernels may read beyond it, and suit it to the CPU.
-
-        ``place`` is where it is mapped, which a pickle tells.
-        """
-        from sklearn_jin.search.index import check, for_this_cpu
-
-        check(self.index_, self.n_samples_fit_)
-        route = for_this_cpu(self.index_.route)
-        self.index_ = self.index_._replace(route=route)
-        if place is not None:
-            self._mapped = place, self.index_
 
 
 @shell

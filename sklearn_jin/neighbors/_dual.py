@@ -2,6 +2,7 @@
 
 from numbers import Real
 
+from sklearn_jin._arrays import Float64
 from sklearn_jin._compat import Integers, Interval
 from sklearn_jin.neighbors._base import NeighborsTransformer
 from sklearn_jin.neighbors._graph import GraphNeighbors, default_alpha
@@ -193,6 +194,7 @@ class DualBranchHNSWNeighbors(GraphNeighbors):
         "alpha": [Interval(Real, 1, None, closed="left"), None],
         "bridge_threshold": [Interval(Real, 0, None, closed="left")],
     }
+    _learned = {"lid_": Float64[1] | None}
 
     def _index(self, metric, points, progress):
         self.lid_ = None

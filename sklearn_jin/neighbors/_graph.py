@@ -54,6 +54,7 @@ class GraphNeighbors(Coded, Neighbors):
         "build": [StrOptions({"auto", "partition", "insert"})],
         "exact_threshold": [Integers(0)],
     }
+    _learned = {"n_unreachable_": int}
 
     def _index(self, metric, points, progress):
         from sklearn_jin.search.index import FLAT, Index

@@ -165,6 +165,7 @@ class IVFPCANeighbors(PartitionNeighbors):
     _parameter_constraints = {
         "n_components": [StrOptions({"auto"}), Integers(1)],
     }
+    _learned = {"n_components_": int}
 
     _lists_by_root = 1.0
     _probes_by_root = 2.0

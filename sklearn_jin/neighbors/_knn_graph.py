@@ -122,6 +122,7 @@ class KNNGraphTransformer(NeighborsTransformer, Neighbors):
             )
         ],
     }
+    _learned = {"recall_": float, "n_probes_": int, "_measured": tuple | None}
 
     def _fit(self, X):
         if (name := effective_metric(self.metric, self.p)) not in SERVED:

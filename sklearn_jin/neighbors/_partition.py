@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from sklearn_jin._arrays import Int64
 from sklearn_jin._compat import Integers, StrOptions
 from sklearn_jin._threads import count_threads
 from sklearn_jin.metrics import Cosine
@@ -17,6 +18,7 @@ from sklearn_jin.neighbors._codes import (
     store_of,
 )
 from sklearn_jin.neighbors._shell import Reranked, shell
+from sklearn_jin.quantizers._base import Quantizer
 from sklearn_jin.quantizers._product import AnisotropicQuantizer, ProductQuantizer
 from sklearn_jin.quantizers._rabitq import RaBitQ
 
@@ -39,6 +41,12 @@ class PartitionNeighbors(Reranked, Neighbors):
         "adaptive": ["boolean"],
         "max_train": [StrOptions({"auto"}), Integers(1)],
         "exact_threshold": [Integers(0)],
+    }
+    _learned = {
+        "n_lists_": int,
+        "list_sizes_": Int64[1],
+        "imbalance_": float,
+        "quantizer_": Quantizer | None,
     }
 
     _lists_by_root = 2.0  # times the root of the rows are the lists, by default,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from inspect import Parameter, Signature, cleandoc
 from numbers import Real
 
-from sklearn_jin._compat import Interval, StrOptions
+from sklearn_jin._compat import Instances, Interval, StrOptions
 from sklearn_jin.quantizers._base import Quantizer
 
 if sys.version_info >= (3, 11):
@@ -169,4 +169,11 @@ class Coded(Reranked):
 
     quantizer: Quantizer | str | None = None
 
-    _parameter_constraints = {"quantizer": [Quantizer, StrOptions({"auto"}), None]}
+    _parameter_constraints = {
+        "quantizer": [
+            Instances(Quantizer, "a quantizer of sklearn_jin, such as RaBitQ()"),
+            StrOptions({"auto"}),
+            None,
+        ]
+    }
+    _learned = {"quantizer_": Quantizer | None, "quantizer_trial_": tuple | None}

@@ -189,6 +189,11 @@ class SNGNeighbors(GraphNeighbors):
         "search_list_size": [Integers(1)],
         "alpha": [Interval(Real, 1, None, closed="left")],
     }
+    _learned = {
+        "max_degree_": int | str,
+        "n_reference_": int,
+        "mean_degree_reference_": float,
+    }
 
     def _index(self, metric, points, progress):
         self.max_degree_, self.n_reference_ = self.max_degree, 0

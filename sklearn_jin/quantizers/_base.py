@@ -40,6 +40,8 @@ class Quantizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Kept, BaseEst
     prepared, and residuals, are near 1 already: their exponent is 0.
     """
 
+    _learned = {"exponent_": int, "n_bytes_": int}
+
     def fit(self, X, y=None):
         """Learn from the rows of ``X``.
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sklearn_jin._arrays import Float32
 from sklearn_jin._compat import StrOptions
 from sklearn_jin.metrics import blocks
 from sklearn_jin.quantizers._planes import (
@@ -72,6 +73,7 @@ class BinaryQuantizer(PlanesQuantizer):
     scores: str = "asymmetric"
 
     _parameter_constraints = {"scores": [StrOptions({"asymmetric", "hamming"})]}
+    _learned = {"deviations_": Float32[1]}
 
     def _learn(self, X):
         self.center_ = center_of(X)

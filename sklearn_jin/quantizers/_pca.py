@@ -6,6 +6,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import check_random_state
 
+from sklearn_jin._arrays import Float32
 from sklearn_jin._compat import Integers, Options, StrOptions
 from sklearn_jin._memory import LINE
 from sklearn_jin.metrics import squares
@@ -121,6 +122,13 @@ class PCAQuantizer(PlanesQuantizer):
         "n_bits": [Options(Integral, {4, 8})],
         "max_train": [StrOptions({"auto"}), Integers(1)],
         "random_state": ["random_state"],
+    }
+    _learned = {
+        "directions_": Float32[2],
+        "n_components_": int,
+        "explained_variance_ratio_": float,
+        "low_": float,
+        "step_": float,
     }
 
     def _learn(self, X):

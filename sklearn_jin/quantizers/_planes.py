@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_jin._arrays import Float32
 from sklearn_jin.quantizers._base import Quantizer
 
 FLOAT = 4  # bytes
@@ -12,6 +13,8 @@ class PlanesQuantizer(Quantizer):
 
     The rest of a code, ``n_bytes_`` less the planes, is factors.
     """
+
+    _learned = {"center_": Float32[1]}
 
     @property
     def _n_planes_bytes(self):

@@ -7,6 +7,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils import check_random_state
 
+from sklearn_jin._arrays import Float32, Float64, Int64
 from sklearn_jin._compat import Integers, Interval, Options, StrOptions
 from sklearn_jin._memory import aligned_codes, frozen
 from sklearn_jin.quantizers._base import Quantizer
@@ -104,6 +105,7 @@ class ProductQuantizer(Quantizer):
         "n_iter": [Integers(1)],
         "random_state": ["random_state"],
     }
+    _learned = {"n_subvectors_": int, "starts_": Int64[1], "codebooks_": Float32[3]}
 
     def points(self, codes, space="l2"):
         """The record of ``codes`` for ``space`` "l2" or "ip"."""
@@ -262,6 +264,7 @@ class OptimizedProductQuantizer(ProductQuantizer):
         **ProductQuantizer._parameter_constraints,
         "n_rotations": [Integers(0)],
     }
+    _learned = {"rotation_": Float32[2], "errors_": Float64[1]}
 
     def _train(self, X, rows, n_centroids, rng, n_threads):
         from sklearn_jin.construction.product import train_rotated
@@ -370,6 +373,7 @@ class AnisotropicQuantizer(ProductQuantizer):
         "threshold": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="neither")],
         "n_updates": [Integers(0)],
     }
+    _learned = {"length_": float, "threshold_": float}
 
     def _train(self, X, rows, n_centroids, rng, n_threads):
         from sklearn_jin.construction.product import train_anisotropic

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_jin._arrays import Float32
 from sklearn_jin._compat import Integers
 from sklearn_jin.quantizers._planes import (
     FLOAT,
@@ -96,6 +97,7 @@ class RaBitQ(PlanesQuantizer):
         "n_bits": [Integers(1, 8)],
         "random_state": ["random_state"],
     }
+    _learned = {"signs_": Float32[2]}
 
     def lower_bound(self, codes, X):
         """What the squared distances are hardly ever below.

@@ -6,6 +6,7 @@ from numbers import Real
 import numpy as np
 from sklearn.utils import check_random_state
 
+from sklearn_jin._arrays import Float32, Int64
 from sklearn_jin._compat import Integers, Interval
 from sklearn_jin.metrics import blocks
 from sklearn_jin.quantizers._planes import (
@@ -114,6 +115,11 @@ class SAQ(PlanesQuantizer):
         "n_bits": [Interval(Real, 0, 8, closed="right")],
         "n_rounds": [Integers(0)],
         "random_state": ["random_state"],
+    }
+    _learned = {
+        "segments_": Int64[2],
+        "matrix_": Float32[2],
+        "squared_cosines_": Float32[1],
     }
 
     def _learn(self, X):

@@ -6,6 +6,7 @@ from numbers import Integral
 
 import numpy as np
 
+from sklearn_jin._arrays import Float32
 from sklearn_jin._compat import Options, StrOptions
 from sklearn_jin.quantizers._base import Quantizer
 
@@ -77,6 +78,7 @@ class ScalarQuantizer(Quantizer):
         "n_bits": [Options(Integral, {4, 6, 8})],
         "range": [StrOptions({"global", "feature", "row"})],
     }
+    _learned = {"low_": Float32[1], "step_": Float32[1]}
 
     def _learn(self, X):
         from sklearn_jin.points.packing import plane_bytes

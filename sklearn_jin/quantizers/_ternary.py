@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_jin._arrays import Float32
 from sklearn_jin.metrics import blocks
 from sklearn_jin.quantizers._planes import FLOAT, PlanesQuantizer, center_of
 
@@ -52,6 +53,7 @@ class TernaryQuantizer(PlanesQuantizer):
     """
 
     _parameter_constraints = {}
+    _learned = {"scale_": Float32[1]}
 
     def _learn(self, X):
         self.center_ = center_of(X)

@@ -5,6 +5,7 @@ can be told of a later one, too; its last number is the CRC-32 of all bytes befo
 line that it stands in.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -56,9 +57,12 @@ def parsed(data):
     body = data[: len(data) - len(tail[0])] if tail else data
     if tail is None or b"%08x" % zlib.crc32(body) != tail[1]:
         raise ValueError(f"{NAME} is not as it was written")
-    manifest = json.loads(data, parse_constant=_refuse)
-    manifest["arrays"] = [_stored(entry) for entry in manifest["arrays"]]
-    manifest["identity"] = f"{manifest['generation']}-{tail[1].decode()}"
+    try:
+        manifest = json.loads(data, parse_constant=_refuse)
+        manifest["arrays"] = [_stored(entry) for entry in manifest["arrays"]]
+        manifest["identity"] = f"{manifest['generation']}-{tail[1].decode()}"
+    except (LookupError, TypeError, RecursionError) as error:
+        raise ValueError(f"{NAME} is whole, but lists no arrays: {error!r}") from error
     return manifest
 
 
@@ -68,6 +72,43 @@ def read(path):
     with open(fd, "rb") as file:
         data = file.read(size)
     return parsed(data)
+
+
+def identities(manifest):
+    """A text for each object of a manifest, which equal objects have alike.
+
+    It is a digest of classes, of values and of the checksums of arrays, whatever the
+    files are named: an index that was saved once more is the same one.
+    """
+    made = []
+    for entry in manifest["objects"]:
+        told = dict(entry)
+        for group in ("fields", "params", "fitted"):
+            if group in told:
+                told[group] = _named(told[group], manifest["arrays"], made)
+        text = json.dumps(told, sort_keys=True)
+        made.append(hashlib.sha256(text.encode()).hexdigest())
+    return made
+
+
+def _named(values, arrays, made):
+    return {name: _resolved(value, arrays, made) for name, value in values.items()}
+
+
+def _resolved(value, arrays, made):
+    """A value with what its numbers of arrays and of objects stand for."""
+    if isinstance(value, list):
+        return [_resolved(part, arrays, made) for part in value]
+    if not isinstance(value, dict):
+        return value
+    ((form, what),) = value.items()
+    if form == "array":
+        return {form: arrays[what]._replace(file="")}
+    if form == "object":
+        return {form: made[what]}
+    if form == "tuple":
+        return {form: _resolved(what, arrays, made)}
+    return {form: _named(what, arrays, made)} if form == "dict" else value
 
 
 def _refuse(name):

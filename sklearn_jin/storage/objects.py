@@ -7,13 +7,14 @@ classes are looked up among those of this package.  Nothing of a file is execute
 """
 
 import re
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
 import numpy as np
 
-from sklearn_jin._arrays import wrong_fields
+from sklearn_jin._arrays import wrong_attributes, wrong_fields
 from sklearn_jin.metrics import METRICS
 from sklearn_jin.storage.arrays import DTYPES
 
@@ -25,7 +26,7 @@ GENERATOR = "MT19937"  # what a RandomState draws from, if it was not told other
 DRAWN = 624  # numbers of its state
 ATTRIBUTE = re.compile(r"(?!__)[A-Za-z_]\w*", re.ASCII)
 SHOWN = 60  # characters of a value in a message
-DEEPEST = 32  # lists within lists
+DEEPEST = 32  # lists, estimators and records within each other
 
 
 # Names of classes.
@@ -64,6 +65,11 @@ def _name_of_record(kind):
 METRIC_CLASSES = {metric.__name__: metric for metric in METRICS.values()}
 
 
+def live_of(index):
+    """Number of the rows of an index that were not removed; None where none was."""
+    return None if index.changes is None else index.changes.n_live
+
+
 # Writing.
 
 
@@ -73,9 +79,14 @@ class Writer:
     def __init__(self):
         self.objects, self.arrays = [], []
         self.indexes = []  # numbers of the objects that are an Index, and their rows
-        self._numbers, self._held = {}, []
+        self.held = []  # all that is numbered, so that no other gets its id
+        self._numbers, self._within = {}, []
 
-    def value(self, value, name, depth=0):
+    def number_of(self, value):
+        """The number of an object that was written, or None."""
+        return self._numbers.get(id(value))
+
+    def value(self, value, name):
         """What JSON is to hold of a ``value``, which messages call ``name``."""
         if value is None or type(value) in (bool, int, str):
             return value
@@ -85,9 +96,22 @@ class Writer:
             return self._scalar(value, name)
         if isinstance(value, np.ndarray):
             return self._array(value, name)
-        if type(value) in (list, tuple, dict) and depth < DEEPEST:
-            return self._container(value, name, depth + 1)
+        if type(value) in (list, tuple, dict):
+            with self._entered(value, name):
+                return self._container(value, name)
         return {"object": self._object(value, name)}
+
+    @contextmanager
+    def _entered(self, value, name):
+        """Within ``value``, which is in nothing that it holds."""
+        if id(value) in self._within or len(self._within) == DEEPEST:
+            raise TypeError(
+                f"{name} is in itself, or in more than {DEEPEST} lists, tuples, dicts "
+                "and estimators, which is not kept on disk: set it to something flatter"
+            )
+        self._within.append(id(value))
+        yield
+        self._within.pop()
 
     def _scalar(self, value, name):
         if type(value) is np.str_:
@@ -106,28 +130,30 @@ class Writer:
             raise _refusal(array, name)
         place = array.__array_interface__["data"][0]
         key = (place, array.shape, array.strides, array.dtype.str)
-        if key not in self._numbers:
-            self._numbers[key] = len(self.arrays)
+        number = self._numbers.setdefault(key, len(self.arrays))
+        if number == len(self.arrays):
             self.arrays.append(array)
-        return {"array": self._numbers[key]}
+        elif array.flags.writeable:  # what may change is compared with its file
+            self.arrays[number] = array
+        return {"array": number}
 
-    def _container(self, value, name, depth):
+    def _container(self, value, name):
         if type(value) is dict:
             if any(type(key) is not str for key in value):
                 raise _refusal(value, name)
-            parts = {k: self._part(value, k, name, depth) for k in value}
-            return {"dict": parts}
-        parts = [self._part(value, i, name, depth) for i in range(len(value))]
+            return {"dict": {k: self._part(value, k, name) for k in value}}
+        parts = [self._part(value, i, name) for i in range(len(value))]
         return parts if type(value) is list else {"tuple": parts}
 
-    def _part(self, value, key, name, depth):
-        return self.value(value[key], f"{name}[{key!r}]", depth)
+    def _part(self, value, key, name):
+        return self.value(value[key], f"{name}[{key!r}]")
 
     def _object(self, value, name):
         """Number of an object, which is listed behind all that it consists of."""
         if id(value) not in self._numbers:
-            entry = self._entry(value, name)
-            self._held.append(value)  # so that no other gets its id
+            with self._entered(value, name):
+                entry = self._entry(value, name)
+            self.held.append(value)
             self._numbers[id(value)] = len(self.objects)
             if entry["class"] == INDEX:
                 self.indexes.append((len(self.objects), value))
@@ -183,7 +209,10 @@ def _portable(record):
 
 
 def _refusal(value, name):
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except Exception:  # of a class of a user
+        shown = object.__repr__(value)
     shown = shown if len(shown) <= SHOWN else shown[:SHOWN] + "..."
     return TypeError(
         f"{name}={shown} is of type {type(value).__module__}.{type(value).__qualname__}"
@@ -252,13 +281,8 @@ class Reader:
         fields = {k: self.value(v, kept=True) for k, v in entry["fields"].items()}
         kind = record_named(entry["class"])
         record = kind(**fields)
-        for name, wanted in kind.__annotations__.items():
-            part = getattr(record, name)
-            if isinstance(wanted, type) and issubclass(wanted, tuple | np.ndarray):
-                if not isinstance(part, wanted):
-                    raise ValueError(f"{kind.__name__}.{name} is no {wanted.__name__}")
         if wrong := wrong_fields(record):  # those in it were read before
-            raise ValueError(f"arrays of another type than they had: {wrong}")
+            raise ValueError(f"fields of another type than they had: {wrong}")
         return record
 
     def _estimator(self, entry):
@@ -276,6 +300,8 @@ class Reader:
         kind = METRIC_CLASSES[entry["class"]]
         metric = kind.__new__(kind)
         metric.__dict__.update(self._state(entry["fitted"]))
+        if wrong := wrong_attributes(metric, kind.learned):
+            raise ValueError(f"attributes are missing or of another type: {wrong}")
         return metric
 
     def _random_state(self, entry):

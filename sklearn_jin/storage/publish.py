@@ -1,10 +1,10 @@
 """A folder that always holds a whole index: the old one, or the new one.
 
 Files get names that were never used and are on the disk before the manifest that names
-them takes the place of the old one, which is the only step that a reader sees.  Then
-what the new manifest does not name is removed; a save that was killed leaves that to
-the next one.  One process writes at a time, by a lock that ends with its process;
-readers take none.
+them takes the place of the old one, which is the only step that a reader sees.  Of
+arrays that files of the old one hold, the new one names these files.  Then what the new
+manifest does not name is removed; a save that was killed leaves that to the next one.
+One process writes at a time, by a lock that ends with its process; readers take none.
 """
 
 import os
@@ -12,7 +12,8 @@ import re
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sklearn_jin.storage import arrays, manifest
+from sklearn_jin._threads import run
+from sklearn_jin.storage import arrays, known, manifest
 
 LOCK = ".lock"
 PART = ".part"  # of a manifest that is not there yet
@@ -34,17 +35,19 @@ except ImportError:  # Windows
             time.sleep(0.05)
 
 
-def publish(path, generation, content, some_arrays):
+def publish(path, content, some_arrays):
     """Make the folder ``path`` hold the manifest ``content`` and ``some_arrays``.
 
-    Whatever fails leaves there what was there before.
+    Returns the :class:`Stored` of each.  Whatever fails leaves there what was there
+    before.
     """
+    generation = content["generation"]
     check_place(path)
     made = not path.exists()
     with writing(path):
         check_place(path)
         try:
-            _commit(path, generation, content, some_arrays)
+            stored = _commit(path, generation, content, some_arrays)
         except BaseException:
             if not _is_current(path, generation):
                 remove(path, lambda name: name.startswith(generation))
@@ -53,17 +56,21 @@ def publish(path, generation, content, some_arrays):
                         os.unlink(path / LOCK)
                         path.rmdir()
             raise
-        remove(path, lambda name: not name.startswith(generation))
+        named = {entry.file for entry in stored}
+        remove(path, lambda name: name not in named)
         if made:
             sync_folder(path.parent)
+    for array, entry in zip(some_arrays, stored):
+        known.remember(array, str(path), entry)
+    return stored
 
 
 def _commit(path, generation, content, some_arrays):
-    """Write all, and let the manifest take the place of the old one."""
-    stored = [
-        arrays.write(array, path, f"{generation}-{i}.npy")
-        for i, array in enumerate(some_arrays)
-    ]
+    """Write what is new, and let the manifest take the place of the old one."""
+    there = _files_there(path)
+    stored = [_file_of(array, path, there) for array in some_arrays]
+    new = {i: f"{generation}-{i}.npy" for i, at in enumerate(stored) if at is None}
+    _write(path, new, some_arrays, stored)
     content = {**content, "arrays": [entry._asdict() for entry in stored]}
     part = path / f"{generation}{PART}"
     fd = os.open(part, arrays.create_flags(), 0o666)
@@ -75,6 +82,46 @@ def _commit(path, generation, content, some_arrays):
     sync_folder(path)  # so that the files that it names are there if it is
     os.replace(part, path / manifest.NAME)
     sync_folder(path)
+    return stored
+
+
+def _write(path, names, some_arrays, stored):
+    """Write the arrays of some numbers to files of some ``names``; fill ``stored``.
+
+    Checksums are made while another thread waits for the disk, which takes as long: of
+    0.5 GB 0.17 s, after 0.24 s of writing.  Made while files are written they would
+    take the memory, and a processor, from that.  To ask the system to begin before
+    (``posix_fadvise``) took longer, and up to a quarter of the file out of memory.
+    """
+    for i, name in names.items():
+        arrays.write(some_arrays[i], path, name)
+
+    def task(turn, _):
+        if turn == 0:
+            for name in names.values():
+                arrays.sync(path, name)
+        else:
+            i, name = list(names.items())[turn - 1]
+            stored[i] = arrays.stored_as(some_arrays[i], name)
+
+    size = sum(some_arrays[i].nbytes for i in names)
+    run(task, 1 + len(names), 1, arrays.threads_for(size))
+
+
+def _files_there(path):
+    """Arrays that the manifest which is there names, as far as sizes tell."""
+    try:
+        named = manifest.read(path)["arrays"]
+    except (OSError, ValueError, LookupError):
+        return []
+    return [entry for entry in named if arrays.is_whole(path, entry)]
+
+
+def _file_of(array, path, there):
+    """The one of the files ``there`` that holds ``array``, or None."""
+    if (entry := known.file_of(array, str(path))) in there:
+        return entry
+    return next((entry for entry in there if arrays.holds(path, entry, array)), None)
 
 
 def _is_current(path, generation):
@@ -119,8 +166,7 @@ def writing(path):
     """As the only one who writes to the folder ``path``; others wait."""
     while True:
         path.mkdir(exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-        fd = os.open(path / LOCK, flags, 0o666)
+        fd = _opened_lock(path / LOCK)
         try:
             _lock(fd)
             if _is_there(fd, path / LOCK):
@@ -128,6 +174,19 @@ def writing(path):
                 return
         finally:
             os.close(fd)  # which ends the lock
+
+
+def _opened_lock(path):
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        return os.open(path, flags, 0o666)
+    except OSError as error:
+        if path.is_dir() or path.is_symlink():
+            raise FileExistsError(
+                f"{path} is no plain file, by which one save waits for another: remove "
+                "it, or choose another path"
+            ) from error
+        raise
 
 
 def _is_there(fd, path):

@@ -468,3 +468,10 @@ def test_copies_are_all_found(route, quantizer):
     X = np.repeat(10 * normal(4, 6), 5, axis=0)
     ids = route(quantizer, rerank=99).fit(X).kneighbors(X[::5], 5)[1]
     assert_array_equal(np.sort(ids), np.arange(20).reshape(4, 5))
+
+
+def test_another_quantizer_is_refused_by_names_that_users_know(X):
+    told = r"must be a quantizer of sklearn_jin, such as RaBitQ\(\), .*'auto'.* or None"
+    for quantizer in ("saq2", KNeighborsClassifier(), RaBitQ):
+        with pytest.raises(InvalidParameterError, match=told):
+            HNSWNeighbors(quantizer=quantizer).fit(X)

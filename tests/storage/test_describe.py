@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 from stored import files
 
-from sklearn_jin import FlatNeighbors, HNSWNeighbors, RaBitQ
+from sklearn_jin import (
+    FlatNeighbors,
+    HNSWNeighbors,
+    IVFNeighbors,
+    LocalIntrinsicDimensionality,
+    RaBitQ,
+)
 from sklearn_jin.__main__ import main
+from sklearn_jin.storage import manifest
+from sklearn_jin.storage.describe import fields_of
 
 
 def told(capsys, *arguments):
@@ -20,12 +28,41 @@ def test_an_index_is_described(tmp_path, capsys):
     lines = dict(line.split(maxsplit=1) for line in out.splitlines())
     assert status == 0
     assert lines["holds"] == "FlatNeighbors" and lines["parameters"] == "n_neighbors=7"
-    assert lines["features"] == "100" and lines["rows"] == "3,000"
+    assert lines["features"] == "100" and "rows          3,000" in out
     assert lines["bytes"].startswith("1,344,0") and "sklearn_jin 0.1" in out
-    (large,) = (line for line in out.splitlines() if "3,000 x 112 of <f4" in line)
-    assert large.startswith(files(tmp_path / "kept")[0].name[:16])
+    assert lines["rows"] == "RowsL2, 1,344,000 bytes"
+    file, *_ = files(tmp_path / "kept")
+    (large,) = (line for line in out.splitlines() if file.name in line)
+    assert large.split()[:6] == ["X", "3,000", "x", "112", "of", "<f4"]
     assert "structure and 0 bytes tell" in out
     assert "structure and 1,344,0" in told(capsys, tmp_path / "kept", "--verify")[1]
+
+
+def parts_of(estimator, path):
+    """Fields by parts, of which each array is in one."""
+    estimator.save(path)
+    told = manifest.read(path)
+    parts = {}
+    for field in fields_of(told["objects"]):
+        parts.setdefault(f"{field.part}: {field.record}", set()).add(field.name)
+    numbers = [field.number for field in fields_of(told["objects"])]
+    assert sorted(numbers) == [*range(len(told["arrays"]))]
+    return parts
+
+
+def test_the_parts_of_an_index_are_named_by_their_records(tmp_path, X):
+    graph = HNSWNeighbors(exact_threshold=0, quantizer=RaBitQ(4), random_state=0)
+    parts = parts_of(graph.fit(X), tmp_path / "graph")
+    assert parts["rows: RowsL2"] == {"X"} and "codes" in parts["codes: PlanesL2"]
+    assert {"neighbors", "landmarks.codes"} <= parts["graph: Layers"]
+    assert parts["quantizer_: RaBitQ"] == {"center_", "signs_"}
+    lists = IVFNeighbors(exact_threshold=0, random_state=0).fit(X)
+    parts = parts_of(lists, tmp_path / "lists")
+    assert {"ids", "starts", "codes.blocks"} <= parts["lists: Lists"]
+    lid = LocalIntrinsicDimensionality(index=graph).fit(X)
+    parts = parts_of(lid, tmp_path / "lid")
+    assert {"lid_", "intervals_"} < parts["learned: LocalIntrinsicDimensionality"]
+    assert "neighbors" in parts["graph: Layers"]
 
 
 def test_a_quantizer_is_described(tmp_path, capsys, X):

@@ -3,6 +3,7 @@
 import copy
 import pickle
 import re
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from multiprocessing import get_context
@@ -33,7 +34,7 @@ from sklearn_jin import (
 )
 from sklearn_jin.metrics import METRICS
 from sklearn_jin.quantizers._base import Quantizer
-from sklearn_jin.storage import arrays
+from sklearn_jin.storage import arrays, manifest
 
 MODES = [None, "r"]
 
@@ -231,9 +232,11 @@ def test_a_pickle_says_that_the_folder_is_gone(tmp_path, X, mapping):
     sent = pickle.dumps(mapped)
     (tmp_path / "kept").rename(tmp_path / "elsewhere")
     for act in (lambda: pickle.loads(sent), lambda: pickle.dumps(mapped)):
-        with pytest.raises(FileNotFoundError, match=r"no index.*kept"):
+        with pytest.raises(FileNotFoundError, match=r"holds no index any more: .*kept"):
             act()
     assert len(mapped.kneighbors(X)[0]) == len(X)  # which it has mapped already
+    mapped.save(tmp_path / "anew")  # as the message says
+    assert_same(pickle.loads(pickle.dumps(mapped)).kneighbors(X), mapped.kneighbors(X))
 
 
 def test_a_pickle_says_that_another_index_is_there(tmp_path, X, mapping):
@@ -249,7 +252,37 @@ def test_a_pickle_says_that_another_index_is_there(tmp_path, X, mapping):
 
 def test_a_mapped_index_may_be_saved_over_itself(tmp_path, X, mapping):
     mapped = kept(FlatNeighbors().fit(X), tmp_path, "r")
+    sent = pickle.dumps(mapped)
     assert everything(kept(mapped, tmp_path, "r")) == everything(mapped)
+    mapped.set_params(n_neighbors=3).save(tmp_path / "kept")
+    for again in (pickle.loads(pickle.dumps(mapped)), pickle.loads(sent)):
+        assert everything(again.index_) == everything(mapped.index_)
+        assert len(pickle.dumps(again)) < 2000
+
+
+def test_an_equal_index_may_take_the_place_of_a_mapped_one(tmp_path, X, mapping):
+    index = HNSWNeighbors(exact_threshold=0, quantizer=RaBitQ(), random_state=0)
+    mapped = kept(index.fit(X), tmp_path, "r")
+    sent = pickle.dumps(mapped)
+    shutil.rmtree(tmp_path / "kept")
+    index.set_params(quantizer=None).save(tmp_path / "kept")  # numbered otherwise
+    for again in (pickle.loads(sent), pickle.loads(pickle.dumps(mapped))):
+        assert_same(again.kneighbors(X), mapped.kneighbors(X))
+
+
+def test_a_copy_elsewhere_leaves_a_mapped_index_where_it_is(tmp_path, X, mapping):
+    mapped = kept(FlatNeighbors().fit(X), tmp_path, "r")
+    mapped.save(tmp_path / "copy")
+    shutil.rmtree(tmp_path / "copy")
+    assert_same(pickle.loads(pickle.dumps(mapped)).kneighbors(X), mapped.kneighbors(X))
+
+
+def test_an_estimator_around_a_mapped_index_is_pickled_likewise(tmp_path, X, mapping):
+    lid = kept(LocalIntrinsicDimensionality().fit(X), tmp_path, "r")
+    shutil.rmtree(tmp_path / "kept")
+    lid.save(tmp_path / "anew")
+    again = pickle.loads(pickle.dumps(lid))
+    assert_array_equal(again.score_samples(X), lid.score_samples(X))
 
 
 # Other processes.
@@ -306,7 +339,7 @@ def test_an_unfitted_estimator_is_not_saved(tmp_path):
     assert not (tmp_path / "kept").exists()
 
 
-@pytest.mark.parametrize("mmap_mode", ["r+", "c", "w+", True, 0])
+@pytest.mark.parametrize("mmap_mode", ["r+", "c", "w+", True, 0, np.array(["r", "r"])])
 def test_files_are_mapped_read_only_or_not_at_all(tmp_path, X, mmap_mode):
     FlatNeighbors().fit(X).save(tmp_path / "kept")
     told = re.escape(f"mmap_mode={mmap_mode!r} must be None or 'r'")
@@ -326,6 +359,40 @@ def test_several_segments_and_removed_rows_are_for_later_versions(tmp_path, X):
         rewritten(tmp_path / "kept", change)
         with pytest.raises(ValueError, match="install a later one"):
             load(tmp_path / "kept")
+
+
+def test_a_path_is_a_text_or_a_path(tmp_path, X, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    index = FlatNeighbors().fit(X)
+    for path in (b"kept", 5, None, [tmp_path]):
+        for act in (index.save, load):
+            with pytest.raises(TypeError, match=re.escape(f"path={path!r} must be a")):
+                act(path)
+    for act in (index.save, load):
+        with pytest.raises(ValueError, match=r"path='' must name a folder"):
+            act("")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unfitted_estimator_is_no_part_of_a_fitted_one(tmp_path, X):
+    LocalIntrinsicDimensionality(index=FlatNeighbors()).fit(X).save(tmp_path / "lid")
+    coded = FlatNeighbors(quantizer=RaBitQ(), store_vectors=False).fit(X)
+    coded.save(tmp_path / "coded")
+
+    def lid(manifest):
+        manifest["objects"][-1]["fitted"]["index_"] = {"object": 0}
+
+    def decoder(manifest):
+        for entry in manifest["objects"]:
+            if entry["class"] == "search.index.Learned":
+                entry["fields"]["decoder"] = {"object": 0}
+
+    for change in (lid, decoder):
+        path = tmp_path / ("lid" if change is lid else "coded")
+        assert not manifest.read(path)["objects"][0]["fitted"]
+        rewritten(path, change)
+        with pytest.raises(ValueError, match=r"can not be loaded.*not fitted yet"):
+            load(path)
 
 
 def test_what_is_no_index_is_told(tmp_path):

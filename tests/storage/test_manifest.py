@@ -82,9 +82,53 @@ def test_no_entry_is_trusted(change):
         manifest.parsed(data)
 
 
-def test_numbers_that_json_has_not_are_refused():
-    body = DATA.replace(b'"more"', b'"less": NaN,\n "more"')
+def with_more(more):
+    """A manifest that is whole, and holds some JSON that no save writes."""
+    body = DATA.replace(b'"more"', b'"less": ' + more + b',\n "more"')
     body = body[: body.rindex(b' "crc32"')]
-    data = body + b' "crc32": "%08x"\n}\n' % zlib.crc32(body)
+    return body + b' "crc32": "%08x"\n}\n' % zlib.crc32(body)
+
+
+def test_numbers_that_json_has_not_are_refused():
     with pytest.raises(ValueError, match="holds NaN"):
-        manifest.parsed(data)
+        manifest.parsed(with_more(b"NaN"))
+
+
+def test_lists_that_are_too_deep_are_refused():
+    depth = 10**6
+    with pytest.raises(ValueError, match="lists no arrays: RecursionError"):
+        manifest.parsed(with_more(b"[" * depth + b"]" * depth))
+
+
+OBJECTS = [
+    {
+        "kind": "record",
+        "class": "a",
+        "fields": {"X": {"array": 0}, "y": {"float": "inf"}},
+    },
+    {"kind": "record", "class": "b", "fields": {"X": {"tuple": [{"object": 0}, 1]}}},
+    {"kind": "record", "class": "b", "fields": {"X": {"dict": {"p": {"object": 0}}}}},
+]
+
+
+def identities(objects=OBJECTS, **change):
+    read = manifest.parsed(manifest.as_bytes({**CONTENT, "objects": objects}))
+    read["arrays"] = [s._replace(**change) for s in read["arrays"]]
+    return manifest.identities(read)
+
+
+def test_equal_objects_are_told_alike_whatever_their_files_and_numbers():
+    known = identities()
+    assert len({*known}) == len(OBJECTS)
+    assert identities(file="fedcba9876543210-0.npy") == known
+    moved = [{"kind": "metric", "class": "c", "fitted": {}}, OBJECTS[0]]
+    moved.append({**OBJECTS[1], "fields": {"X": {"tuple": [{"object": 1}, 1]}}})
+    assert identities(moved)[1:] == known[:2]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"crc32": "76543210"}, {"dtype": "<i4"}, {"shape": (3, 2)}, {"order": "F"}],
+)
+def test_objects_of_other_arrays_are_told_apart(change):
+    assert not {*identities()} & {*identities(**change)}

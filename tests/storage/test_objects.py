@@ -11,6 +11,7 @@ from sklearn.decomposition import PCA
 from stored import everything, rewritten
 
 from sklearn_jin import FlatNeighbors, HNSWNeighbors, RaBitQ, load
+from sklearn_jin._memory import frozen
 from sklearn_jin.storage import objects
 from sklearn_jin.storage.objects import Reader, Writer, record_named
 
@@ -79,11 +80,51 @@ def test_what_can_not_come_back_is_refused_by_name(value):
         there_and_back([0, {"a": value}])
 
 
-def test_lists_within_themselves_are_refused():
-    endless = []
+def test_what_is_within_itself_is_refused():
+    endless, around = [], {"a": []}
     endless.append(endless)
-    with pytest.raises(TypeError, match=r"^value\[0\]\[0\]"):
-        there_and_back(endless)
+    around["a"].append(around)
+    index = HNSWNeighbors()
+    index.set_params(radius=[index])
+    for value, name in (
+        (endless, r"value\[0\]"),
+        (around, r"value\['a'\]\[0\]"),
+        (index, r"value\.radius\[0\]"),
+    ):
+        with pytest.raises(TypeError, match=rf"^{name} is in itself"):
+            there_and_back(value)
+
+
+def test_what_is_nested_too_deep_is_refused():
+    for depth in (objects.DEEPEST, objects.DEEPEST + 1, 2000):
+        value = 1
+        for _ in range(depth):
+            value = [value]
+        if depth == objects.DEEPEST:
+            assert there_and_back(value) == value
+            continue
+        with pytest.raises(
+            TypeError, match=r"^value\[0\]\[0\].* in more than 32 lists"
+        ):
+            there_and_back(value)
+
+
+class Shy:
+    """What does not tell what it is."""
+
+    def __repr__(self):
+        raise RuntimeError
+
+
+def test_what_does_not_tell_what_it_is_is_refused():
+    with pytest.raises(TypeError, match=r"^value=<.*Shy object.*not kept on disk"):
+        there_and_back(Shy())
+
+
+def test_what_stands_in_two_places_is_no_circle():
+    pair, index = [1], HNSWNeighbors()
+    value = [pair, pair, index, {"a": index}]
+    assert everything(there_and_back(value)) == everything(value)
 
 
 def test_a_parameter_is_refused_before_anything_is_written(tmp_path, X):
@@ -158,6 +199,13 @@ def change_params(**change):
     return rewrite
 
 
+def change_fitted(**change):
+    def rewrite(manifest):
+        manifest["objects"][-1]["fitted"].update(change)
+
+    return rewrite
+
+
 def private_attribute(manifest):
     metric = next(o for o in manifest["objects"] if o["kind"] == "metric")
     metric["fitted"]["__dict__"] = 1
@@ -182,6 +230,17 @@ FORGED = {
     "two forms": change_params(p={"text": "a", "float": "inf"}),
     "unknown": change_params(wings=2),
     "attribute": private_attribute,
+    "metric of none": change_object("metric", fitted={}),
+    "metric of texts": change_object("metric", fitted={"d_": "8", "shift_": None}),
+    "field of another type": change_object("record", fields={"X": [1.0]}),
+    "index of none": change_fitted(index_=None),
+    "index": change_fitted(index_={"dict": {}}),
+    "samples": change_fitted(n_samples_fit_=99),
+    "features": change_fitted(n_features_in_=7),
+    "another metric": change_fitted(effective_metric_="cosine"),
+    "nothing learned": change_object("estimator", fitted={}),
+    "a record at last": lambda manifest: manifest["objects"].pop(),
+    "nothing": lambda manifest: manifest["objects"].clear(),
     "beyond": change_params(p={"tuple": [{"object": 99}]}),
 }
 
@@ -191,6 +250,14 @@ def test_a_forged_manifest_is_refused(change, tmp_path, X):
     FlatNeighbors().fit(X).save(tmp_path / "kept")
     rewritten(tmp_path / "kept", change)
     with pytest.raises(ValueError, match=r"kept can not be loaded"):
+        load(tmp_path / "kept")
+
+
+@pytest.mark.parametrize("value", [{"tuple": [1, 2]}, {"object": 1}], ids=str)
+def test_what_is_no_index_is_named(value, tmp_path, X):
+    FlatNeighbors().fit(X).save(tmp_path / "kept")
+    rewritten(tmp_path / "kept", change_fitted(index_=value))
+    with pytest.raises(ValueError, match=r"index_ is no Index but (tuple|RowsL2)"):
         load(tmp_path / "kept")
 
 
@@ -213,6 +280,29 @@ def test_a_parameter_that_an_older_version_lacked_takes_its_default(tmp_path, X)
         tmp_path / "kept", lambda m: m["objects"][-1]["params"].pop("n_neighbors")
     )
     assert load(tmp_path / "kept").n_neighbors == 5
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"kind": "record", "class": "search.index.Search", "fields": {"k": "5"}},
+        {"kind": "record", "class": "points.rows.RowsL2", "fields": {"X": [1.0]}},
+        {"kind": "metric", "class": "Euclidean", "fitted": {"d_": 3}},
+        {"kind": "metric", "class": "Cosine", "fitted": {"d_": 3, "any_zero_": 0}},
+    ],
+    ids=lambda entry: entry["class"],
+)
+def test_every_object_is_of_its_types_by_itself(entry):
+    with pytest.raises(ValueError, match=r"of another type.*: \["):
+        Reader(None).read(entry)
+
+
+def test_of_an_array_in_two_places_the_one_that_may_change_is_kept():
+    array = np.arange(5)
+    for value in ([frozen(array), array], [array, frozen(array)]):
+        writer = Writer()
+        assert writer.value(value, "value") == [{"array": 0}] * 2
+        assert writer.arrays[0] is array
 
 
 @pytest.mark.parametrize("number", [-1, True, 0.0, "0", None])

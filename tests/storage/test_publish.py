@@ -1,6 +1,7 @@
 """A folder holds the old index or the new one, whatever happens to who writes it."""
 
 import errno
+import itertools
 import os
 import random
 import resource
@@ -10,17 +11,20 @@ import time
 
 import numpy as np
 import pytest
-from stored import everything, files
+from stored import (
+    ROWS,
+    assert_tidy,
+    everything,
+    files,
+    index_of,
+    regrown,
+    saved,
+)
 
 from sklearn_jin import FlatNeighbors, ScalarQuantizer, load
-from sklearn_jin.storage import arrays, kept, manifest, publish
+from sklearn_jin.storage import arrays, folder, manifest, publish
 
 KILLS = int(os.environ.get("KILLS", "12"))  # 200 by hand
-ROWS = np.random.default_rng(0).random((300, 8))
-
-
-def index_of(n):
-    return FlatNeighbors(n_neighbors=n).fit(ROWS * n)
 
 
 @pytest.fixture
@@ -34,29 +38,13 @@ def content(path):
     return {file.name: file.read_bytes() for file in path.iterdir()}
 
 
-def saved(path):
-    """Which of the indexes a folder holds, all of whose bytes are checked."""
-    index = load(path, verify=True)
-    assert everything(index) == everything(index_of(index.n_neighbors))
-    return index.n_neighbors
-
-
-def assert_tidy(path):
-    """That there are the files of one index, and no other."""
-    named = [stored.file for stored in manifest.read(path)["arrays"]]
-    assert {file.name for file in path.iterdir()} == {
-        *named,
-        manifest.NAME,
-        publish.LOCK,
-    }
-
-
 def test_an_index_is_replaced_and_its_files_removed(path):
     before = content(path)
     index_of(2).save(path)
     assert saved(path) == 2
     assert_tidy(path)
-    assert content(path).keys() & before.keys() == {manifest.NAME, publish.LOCK}
+    left = content(path).keys() & before.keys() - {manifest.NAME, publish.LOCK}
+    assert all(np.load(path / name).size == 0 for name in left)  # as in every index
 
 
 def test_all_is_on_the_disk_before_the_manifest_names_it(path, monkeypatch):
@@ -75,8 +63,10 @@ def test_all_is_on_the_disk_before_the_manifest_names_it(path, monkeypatch):
     monkeypatch.setattr(os, "replace", replace)
     coded.save(path)
     told = manifest.read(path)
-    first = [stored.file for stored in told["arrays"]]
-    part = told["generation"] + publish.PART
+    new = told["generation"]
+    first = [s.file for s in told["arrays"] if s.file.startswith(new)]
+    assert len(first) > 2
+    part = new + publish.PART
     assert done == [*first, part, path.name, "replace", path.name]
 
 
@@ -101,12 +91,18 @@ class Stop(BaseException):
 
 
 @pytest.mark.parametrize("call", ["write", "fsync", "replace"])
-@pytest.mark.parametrize("new", [False, True])
+@pytest.mark.parametrize("new", ["", "new", "a part"])
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), Stop()], ids=repr)
 def test_a_call_that_fails_leaves_what_was_there(path, monkeypatch, call, new, error):
-    if new:
+    again = index_of(2)
+    if new == "a part":
+        again = regrown(2)
+    elif new:
         path = path.parent / "new"
-    before, done, real = content(path) if not new else None, [], getattr(os, call)
+    before, done, real = {}, [], getattr(os, call)
+    if path.exists():
+        index_of(1).save(path)
+        before = content(path)
 
     def failing(*arguments):
         done.append(arguments)
@@ -119,19 +115,19 @@ def test_a_call_that_fails_leaves_what_was_there(path, monkeypatch, call, new, e
         with monkeypatch.context() as patch:
             patch.setattr(os, call, failing)
             try:
-                index_of(2).save(path)
+                again.save(path)
             except type(error):
                 pass
             else:
                 break
-        if path.exists() and (path / manifest.NAME).exists() and saved(path) == 2:
+        if (path / manifest.NAME).exists() and saved(path, again) == 2:
             index_of(1).save(path)  # what failed came after the new one was there
             before = content(path)
-        elif new:
-            assert not path.exists()
-        else:
+        elif before:
             assert content(path) == before
-    assert turn > 1 and saved(path) == 2
+        else:
+            assert not path.exists()
+    assert turn > 1 and saved(path, again) == 2
     assert_tidy(path)
 
 
@@ -174,14 +170,16 @@ def killed(index, path, seconds):
     os.waitpid(process, 0)
 
 
-def test_a_process_killed_while_it_saves_leaves_the_old_or_the_new_index(path):
+@pytest.mark.parametrize("make", [index_of, regrown])
+def test_a_process_killed_while_it_saves_leaves_the_old_or_the_new_index(path, make):
+    again = make(2)
     draw, found, left = random.Random(0), [], 0
     started = time.perf_counter()
     index_of(1).save(path)
     usual = time.perf_counter() - started + 0.01  # and what a fork takes
     for _ in range(KILLS):
-        killed(index_of(2), path, draw.uniform(0, usual))
-        found.append(saved(path))
+        killed(again, path, draw.uniform(0, usual))
+        found.append(saved(path, again))
         left += len(files(path)) > len(manifest.read(path)["arrays"])
         index_of(1).save(path)
         assert_tidy(path)
@@ -291,17 +289,17 @@ def test_a_reader_that_is_overtaken_reads_again(path, monkeypatch):
 
 
 def test_a_reader_does_not_try_for_ever(path, monkeypatch):
-    opened = arrays.opened
+    opened, turns = arrays.opened, itertools.count(2)
 
     def overtaken(where, name):
         if name != manifest.NAME:
             with monkeypatch.context() as patch:
                 patch.setattr(arrays, "opened", opened)
-                index_of(2).save(path)
+                index_of(next(turns)).save(path)
         return opened(where, name)
 
     monkeypatch.setattr(arrays, "opened", overtaken)
-    monkeypatch.setattr(kept, "TRIES", 3)
+    monkeypatch.setattr(folder, "TRIES", 3)
     with pytest.raises(ValueError, match="replaced 3 times while it was read"):
         load(path)
 
@@ -352,6 +350,17 @@ def test_the_folder_around_must_be_there(tmp_path):
     with pytest.raises(FileNotFoundError):
         index_of(1).save(tmp_path / "none" / "kept")
     assert not (tmp_path / "none").exists()
+
+
+def test_a_lock_that_is_no_file_is_told(path):
+    for make in (os.mkdir, lambda lock: os.symlink("nowhere", lock)):
+        (path / publish.LOCK).rename(path.parent / f"lock of {make}")
+        make(path / publish.LOCK)
+        with pytest.raises(
+            FileExistsError, match=r"\.lock is no plain file.*remove it"
+        ):
+            index_of(2).save(path)
+        assert saved(path) == 1
 
 
 def test_an_empty_folder_may_be_filled(tmp_path):
