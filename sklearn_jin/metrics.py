@@ -14,26 +14,29 @@ import numpy as np
 
 from sklearn_jin._arrays import Float64
 from sklearn_jin._memory import aligned, aligned_empty, frozen, padded_width
+from sklearn_jin._numbers import (
+    FEW,
+    SAFE,
+    all_below,
+    blocks,
+    length_exponents,
+    lengths_of,
+    measured,
+    safe_exponent,
+    shift,
+    size_of,
+    times_power,
+    widened,
+)
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
-# Rows whose largest number is outside SAFE are multiplied by a power of two, which
-# is exact, and rows whose spread float32 would lose beside their mean are shifted.
-SAFE = (2.0**-8, 2.0**8)
 # Prepared queries are shorter than 2**TOP: their squares, and the sums that scores
 # of codes consist of, fit float32.  Longer ones are scaled down, each by itself,
 # beside which rows of SAFE numbers are smaller than float64 can tell.
 TOP = 60
-SQUARED = (2.0**-400, 2.0**400)  # sizes whose squares float64 holds with all digits
-FACTORS = 1000  # exponents of which float64 has the power of two itself
 HALF_TOP = 15  # float16 rows are brought below 2**15: fewer small numbers lose digits
-NARROW = tuple(map(np.dtype, ("u1", "i1", "f2")))  # types that rows may be kept in
-SAFE_OFFSET = 64.0  # standard deviations between a column's mean and zero
 NOISE = 1e-12  # of a row's length: what rounding leaves of a constant one
-SAMPLE = 10_000  # rows that tell mean and spread
-BLOCK = 8192  # rows prepared at a time,
-NUMBERS = 2**20  # and their numbers, so that copies take some MB
-FEW = 8192  # numbers: to find a place at a line for fewer takes longer than they do
 
 
 class Euclidean:
@@ -53,7 +56,7 @@ class Euclidean:
         """
         self.d_, self.shift_, self.exponent_ = X.shape[1], None, 0
         if form != "input":
-            self.shift_ = _shift(X)
+            self.shift_ = shift(X)
             self.exponent_ = self._exponent(X, form)
         return self
 
@@ -79,7 +82,7 @@ class Euclidean:
 
         Those of float16 are the bits of the numbers, uint16.
         """
-        rows = self._prepare(X, lambda X: self._columns(_widened(X)), dtype=dtype)
+        rows = self._prepare(X, lambda X: self._columns(widened(X)), dtype=dtype)
         return frozen(aligned(rows.view(np.uint16) if dtype == np.float16 else rows))
 
     def prepare_queries(self, X):
@@ -232,7 +235,7 @@ class Cosine(Euclidean):
         return self
 
     def takes(self, X, form="float32"):
-        return self.any_zero_ or bool(self._directed(_widened(X))[1].all())
+        return self.any_zero_ or bool(self._directed(widened(X))[1].all())
 
     @property
     def width_(self):
@@ -262,7 +265,7 @@ class Cosine(Euclidean):
 
     def _directed(self, X):
         """Rows of the direction of ``X``, and their lengths (n,), 0 for none."""
-        return _measured(X)[:2]
+        return measured(X)[:2]
 
     def _columns(self, X):
         # |x - y|^2 = 2 - 2 cos on the sphere.  A coordinate of their own puts
@@ -288,11 +291,11 @@ class Correlation(Cosine):
     """``1 -`` Pearson's correlation of x and y; a constant row is at 1 from all."""
 
     def _directed(self, X):
-        X, lengths, _ = _measured(X)
+        X, lengths, _ = measured(X)
         centered = X - X.mean(axis=1, dtype=np.float64, keepdims=True)
         # Of a constant row its mean's rounding is left, which has no direction.
-        centered[_lengths(centered) <= NOISE * lengths] = 0
-        return centered, _lengths(centered)
+        centered[lengths_of(centered) <= NOISE * lengths] = 0
+        return centered, lengths_of(centered)
 
 
 class InnerProduct(Euclidean):
@@ -305,18 +308,18 @@ class InnerProduct(Euclidean):
     def fit(self, X, form="float32"):
         # Rows are scaled by a power of two, which is exact, to lengths below 1.
         self.d_, self.shift_ = X.shape[1], None
-        exponents, some = _length_exponents(X)
+        exponents, some = length_exponents(X)
         self.exponent_ = -int(exponents[some].max()) if some.any() else 0
         self.lift_ = {"input": -self.exponent_, "float16": HALF_TOP}.get(form, 0)
         return self
 
     def takes(self, X, form="float32"):
-        exponents, some = _length_exponents(X)
+        exponents, some = length_exponents(X)
         return bool((exponents[some] <= -self.exponent_).all())
 
     def prepare_queries(self, X):
         # Queries are scaled likewise: that ranks alike, and no score is negative.
-        powers, _ = _length_exponents(X)
+        powers, _ = length_exponents(X)
         queries = self._prepare(X, self._query_columns, powers)
         return queries, partial(self._finish, powers=powers)
 
@@ -331,93 +334,6 @@ class InnerProduct(Euclidean):
 
     def _query_columns(self, X, powers):
         return (times_power(X, -powers[:, None]),)
-
-
-def blocks(X):
-    """Slices of the rows of ``X`` that leave room for copies in float64."""
-    n, d = X.shape
-    step = max(1, min(BLOCK, NUMBERS // d))
-    return (slice(lo, lo + step) for lo in range(0, n, step))
-
-
-def squares(X):
-    """Squared lengths of the rows of ``X``, float64."""
-    return np.einsum("ij,ij->i", X, X, dtype=np.float64)
-
-
-def size_of(X):
-    """Size of the largest number of ``X``."""
-    return max(float(X.max()), -float(X.min()))
-
-
-def all_below(size, X):
-    """Whether all numbers of a few rows are known to be below ``size``, in 1 us.
-
-    If this is False, one may be larger, infinite or NaN, or they are not few.
-    """
-    return X.size <= FEW and float(np.vdot(X, X)) < size * size
-
-
-def safe_exponent(size, safe=SAFE):
-    """The ``e`` that brings ``size * 2**e`` to [1/2, 1), or 0 if ``size`` is safe."""
-    if size == 0 or not math.isfinite(size) or safe[0] < size <= safe[1]:
-        return 0
-    return -math.frexp(size)[1]
-
-
-def times_power(X, exponents):
-    """``X * 2**exponents``: float64, but ``X`` itself where the exponent is 0."""
-    if isinstance(exponents, int) and exponents == 0:
-        return X
-    if np.abs(exponents).max() <= FACTORS:  # a product takes a tenth of the time
-        return np.multiply(X, np.ldexp(1.0, exponents), dtype=np.float64)
-    return np.ldexp(X.astype(np.float64), exponents)
-
-
-def _shift(X):
-    """Means of the columns that lie far from 0, and 0 for others; None if none does."""
-    some = X[:: -(-len(X) // SAMPLE)].astype(np.float64)
-    exponent = safe_exponent(size_of(some), SQUARED)
-    some = times_power(some, exponent)
-    mean, spread = some.mean(axis=0), some.std(axis=0)
-    far = np.abs(mean) > SAFE_OFFSET * spread
-    return np.where(far, times_power(mean, -exponent), 0.0) if far.any() else None
-
-
-def _widened(X):
-    """``X``, or where it is of a type of ``NARROW`` a float32 copy."""
-    return X.astype(np.float32) if X.dtype in NARROW else X
-
-
-def _lengths(X):
-    return np.sqrt(squares(X))
-
-
-def _measured(X):
-    """Rows like ``X`` but for powers of two; their lengths, and the exponents.
-
-    Rows whose squared lengths float64 does not hold are brought near 1, and
-    were ``2**exponents`` as long; all others are those of ``X``.
-    """
-    lengths, exponents = _lengths(X), np.zeros(len(X), np.int32)
-    if X.dtype == np.float64:
-        least, most = SQUARED
-        odd = np.flatnonzero(~((least < lengths) & (lengths < most)))
-        if len(odd):
-            exponents[odd] = np.frexp(np.abs(X[odd]).max(axis=1))[1]
-            X = X.copy()
-            X[odd] = np.ldexp(X[odd], -exponents[odd, None])
-            lengths[odd] = _lengths(X[odd])
-    return X, lengths, exponents
-
-
-def _length_exponents(X):
-    """The ``e`` (n,) with lengths in [2**(e - 1), 2**e), 0 for 0; and which are not 0.
-
-    Lengths are those of the rows of ``X``.
-    """
-    _, lengths, exponents = _measured(X)
-    return exponents + np.frexp(lengths)[1], lengths > 0
 
 
 def _refuse_negative(X):

@@ -12,7 +12,6 @@ MUTATIONS = {
         ("return HALF_TOP - math.frexp(size)[1]", "return -math.frexp(size)[1]"),
         ('"input": -self.exponent_', '"input": 0'),
         ('if form != "input":', "if True:"),
-        ("SAFE_OFFSET * spread", "1e30 * spread"),
         ("return super().restore(rows) ** 2", "return super().restore(rows)"),
         (
             "distances = np.minimum(scores / 2, 2.0)",
@@ -35,6 +34,9 @@ MUTATIONS = {
         ("return all_below(4.0**room, X)", "return all_below(16.0**room, X)"),
         ("return np.maximum(exponents - room, 0)", "return exponents - room"),
         ("-int(exponents[some].max())", "-int(exponents[some].min())"),
+    ],
+    "_numbers.py": [
+        ("SAFE_OFFSET * spread", "1e30 * spread"),
     ],
     "construction/prune.py": [
         ("if kept == width:", "if kept > width:"),

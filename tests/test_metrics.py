@@ -12,7 +12,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
-from sklearn_jin import FlatNeighbors, HNSWNeighbors, ScalarQuantizer, metrics
+from sklearn_jin import FlatNeighbors, HNSWNeighbors, ScalarQuantizer, _numbers
 from sklearn_jin.metrics import METRICS, effective_metric
 
 # Rows are kept as float32: the difference of two is known to 2**-24 of their
@@ -238,7 +238,7 @@ def test_rows_are_prepared_alike_in_blocks(name, monkeypatch):
     X = indexes.rows(11, 5, 0, name)
     metric = METRICS[name]().fit(X)
     at_once = metric.rows(X)
-    monkeypatch.setattr(metrics, "BLOCK", 4)
+    monkeypatch.setattr(_numbers, "BLOCK", 4)
     assert_array_equal(metric.rows(X), at_once)
 
 

@@ -9,8 +9,8 @@ Singh et al. 2021 is of two indexes).
 import numpy as np
 
 from sklearn_jin._memory import frozen
+from sklearn_jin._numbers import squares
 from sklearn_jin.construction.codes import kept_rows
-from sklearn_jin.metrics import squares
 from sklearn_jin.points import count, subset
 from sklearn_jin.points.rows import ROWS, float_rows, joined
 from sklearn_jin.search.index import FLAT, Changes, Index, parts_of

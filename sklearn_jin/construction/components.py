@@ -18,10 +18,10 @@ import numpy as np
 from sklearn.utils.extmath import randomized_svd
 
 from sklearn_jin._jit import kernel
+from sklearn_jin._numbers import squares
 from sklearn_jin._threads import run
 from sklearn_jin.construction.codes import KNOWN, NEAR, candidates_needed
 from sklearn_jin.construction.kmeans import sample as draw
-from sklearn_jin.metrics import squares
 from sklearn_jin.search.scan import blas
 
 LEARNED = 4096  # rows that directions are learned from, or

@@ -8,7 +8,7 @@ a hundred of them meets nothing else.
 import numpy as np
 
 from sklearn_jin._memory import frozen
-from sklearn_jin.metrics import blocks
+from sklearn_jin._numbers import blocks
 from sklearn_jin.search.index import Copies
 
 SEED = 0  # of the numbers that rows are hashed by: they decide nothing else

@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from sklearn_jin._memory import aligned, aligned_empty, frozen
+from sklearn_jin._numbers import blocks, squares
 from sklearn_jin._threads import run
 from sklearn_jin.construction.copies import chained, distinct
 from sklearn_jin.construction.link import (
@@ -31,7 +32,6 @@ from sklearn_jin.construction.plan import (
     shortened,
 )
 from sklearn_jin.construction.prune import prune_rows
-from sklearn_jin.metrics import blocks, squares
 from sklearn_jin.points import (
     count,
     encode_queries,

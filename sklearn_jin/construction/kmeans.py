@@ -13,8 +13,8 @@ import numpy as np
 
 from sklearn_jin._jit import kernel, kernel_of_numbers
 from sklearn_jin._memory import frozen
+from sklearn_jin._numbers import blocks
 from sklearn_jin._threads import run
-from sklearn_jin.metrics import blocks
 from sklearn_jin.points.rows import FloatRows
 
 CELLS = 2**18  # scores of a block of rows: 1 MB, which stays in a CPU's cache

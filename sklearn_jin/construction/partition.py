@@ -10,9 +10,9 @@ import numpy as np
 
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import aligned, frozen, padded_width
+from sklearn_jin._numbers import squares
 from sklearn_jin._threads import run
 from sklearn_jin.construction.kmeans import ULP, assign, kmeans, sample
-from sklearn_jin.metrics import squares
 from sklearn_jin.points import encode_queries, exact
 from sklearn_jin.points.packing import float_column
 from sklearn_jin.points.rows import RowsIP, RowsL2, float_rows

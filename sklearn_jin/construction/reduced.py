@@ -6,12 +6,12 @@ import numpy as np
 
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import aligned, aligned_empty, frozen, padded_width
+from sklearn_jin._numbers import squares
 from sklearn_jin._simd.products import FOUR, PANEL, ROWS
 from sklearn_jin._threads import run
 from sklearn_jin.construction.codes import KNOWN, NEAR, candidates_needed, hold_rows
 from sklearn_jin.construction.components import MARGIN, PART, reduction
 from sklearn_jin.construction.partition import lists_growth, partition_rows
-from sklearn_jin.metrics import squares
 from sklearn_jin.points import count
 from sklearn_jin.points.panels import panels_of
 from sklearn_jin.points.rows import RowsIP, RowsL2, float_rows

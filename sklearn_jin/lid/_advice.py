@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils.validation import check_array
 
 from sklearn_jin._compat import Integers, validate_params
+from sklearn_jin._numbers import squares
 from sklearn_jin.construction.lid import (
     dimensions,
     first_ratios,
@@ -23,7 +24,6 @@ from sklearn_jin.lid._rows import (
     fit_copy,
     near_one,
 )
-from sklearn_jin.metrics import squares
 from sklearn_jin.neighbors._flat import FlatNeighbors
 from sklearn_jin.neighbors._graph import MIN_EF
 from sklearn_jin.neighbors._hnsw import HNSWNeighbors

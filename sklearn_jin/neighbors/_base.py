@@ -302,7 +302,6 @@ class Neighbors(
         return answer(self.index_, queries, search)
 
 
-
 @shell
 class NeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """What turns an index into a transformer: rows in, sparse graph out."""

@@ -4,7 +4,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import validate_data
 
-from sklearn_jin.metrics import FLOAT32_MAX, NARROW, all_below
+from sklearn_jin._numbers import NARROW, all_below
+from sklearn_jin.metrics import FLOAT32_MAX
 
 _FLOATS = np.dtype(np.float32), np.dtype(np.float64)
 _SMALL_TYPES = tuple(np.dtype(t) for t in ("f4", "f2", "i1", "u1", "i2", "u2", "?"))

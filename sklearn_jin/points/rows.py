@@ -18,6 +18,7 @@ from sklearn_jin._memory import (
     lines_of,
     padded_width,
 )
+from sklearn_jin._numbers import blocks
 from sklearn_jin._simd import (
     dot,
     floats,
@@ -27,7 +28,6 @@ from sklearn_jin._simd import (
     prefetch_lines,
     squared_l2,
 )
-from sklearn_jin.metrics import blocks
 from sklearn_jin.points import (
     Work,
     exact,

@@ -6,7 +6,7 @@ import numpy as np
 
 from sklearn_jin._arrays import Float32
 from sklearn_jin._compat import StrOptions
-from sklearn_jin.metrics import blocks
+from sklearn_jin._numbers import blocks
 from sklearn_jin.quantizers._planes import (
     FLOAT,
     PlanesQuantizer,

@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn_jin._arrays import Float32
 from sklearn_jin._compat import Integers, Options, StrOptions
 from sklearn_jin._memory import LINE
-from sklearn_jin.metrics import squares
+from sklearn_jin._numbers import squares
 from sklearn_jin.quantizers._planes import FLOAT, PlanesQuantizer, center_of
 from sklearn_jin.quantizers._scalar import best_ends
 

@@ -8,7 +8,7 @@ from sklearn.utils import check_random_state
 
 from sklearn_jin._arrays import Float32, Int64
 from sklearn_jin._compat import Integers, Interval
-from sklearn_jin.metrics import blocks
+from sklearn_jin._numbers import blocks
 from sklearn_jin.quantizers._planes import (
     FLOAT,
     PlanesQuantizer,

@@ -10,8 +10,8 @@ import numpy as np
 
 from sklearn_jin._jit import kernel, loop
 from sklearn_jin._memory import frozen
+from sklearn_jin._numbers import squares
 from sklearn_jin._simd import below, lowest
-from sklearn_jin.metrics import squares
 from sklearn_jin.points import count, new_scratch, score, set_query
 from sklearn_jin.points.rows import RowsIP
 from sklearn_jin.search.keys import NO_KEY, key_of, split_keys

@@ -19,8 +19,8 @@ from sklearn_jin._arrays import Float32, Float64, Int32, Int64
 from sklearn_jin._dispatch import singledispatch
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import frozen
+from sklearn_jin._numbers import squares
 from sklearn_jin._threads import run
-from sklearn_jin.metrics import squares
 from sklearn_jin.points import (
     count,
     encode_queries,

@@ -13,9 +13,9 @@ from threadpoolctl import ThreadpoolController
 
 from sklearn_jin._jit import kernel, piece
 from sklearn_jin._memory import frozen
+from sklearn_jin._numbers import squares
 from sklearn_jin._simd import below, lowest
 from sklearn_jin._threads import run
-from sklearn_jin.metrics import squares
 from sklearn_jin.points import (
     count,
     encode_queries,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from sklearn_jin import HNSWNeighbors, metrics
+from sklearn_jin import HNSWNeighbors, _numbers
 from sklearn_jin.construction import copies
 
 
@@ -23,7 +23,7 @@ def test_first_rows_and_owners_are_those_of_a_naive_search(n, seed):
 
 @pytest.mark.parametrize("block", [4, 1000])
 def test_rows_whose_hashes_collide_are_told_apart(monkeypatch, block):
-    monkeypatch.setattr(metrics, "BLOCK", block)
+    monkeypatch.setattr(_numbers, "BLOCK", block)
     X = np.repeat(np.arange(5, dtype=np.float32), 2)[:, None]
     monkeypatch.setattr(copies, "_hashes", lambda X: np.zeros(len(X), np.uint64))
     firsts, owners = copies.distinct(X)

@@ -9,7 +9,7 @@ import pytest
 from answers import search_route
 from numpy.testing import assert_array_equal
 
-from sklearn_jin import metrics
+from sklearn_jin import _numbers
 from sklearn_jin._memory import frozen
 from sklearn_jin.construction import grow as module
 from sklearn_jin.construction import hnsw, lists
@@ -469,7 +469,7 @@ def test_an_entry_is_the_row_nearest_to_the_mean():
 def test_an_entry_is_found_in_any_block(monkeypatch):
     X, order = normal(50), shuffled(50)
     whole = module.entry_first(record(X), order)
-    monkeypatch.setattr(metrics, "BLOCK", 7)
+    monkeypatch.setattr(_numbers, "BLOCK", 7)
     assert_array_equal(module.entry_first(record(X), order), whole)
 
 
