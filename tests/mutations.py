@@ -340,8 +340,8 @@ MUTATIONS = {
     ],
     "search/filtered.py": [
         ("if len(ids) < SEEDS:", "if False:"),
-        ("counts[t] += one", "pass"),
-        ("one << np.uint8(slot & 7)", "one"),
+        ("n, size, eight = n + one", "n, size, eight = n + is_row"),
+        ("        if eight:", "        if False:"),
         ("NEW * width * score > SURE * scan", "NEW < 0"),
         ("np.flatnonzero(counts)", "np.flatnonzero(sizes)"),
         ("(each * (scan_ns(points) + PUSH_NS)) ** 0.5", "each"),
