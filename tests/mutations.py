@@ -352,7 +352,7 @@ MUTATIONS = {
         ("place - first < self.most", "place < self.most"),
         ("min(k + 1, n_allowed)", "min(k, n_allowed)"),
         ("if is_all and k < n_allowed:", "if is_all:"),
-        ("itself[own == codes] = 0", "pass"),
+        ("np.where(own == codes, 0, kept[own] - less)", "(kept[own] - less)"),
         ("where.eliminate_zeros()", "pass"),
         ("keep &= groups != self.codes[rows][:, None]", "pass"),
         ("rows = rows[~enough]", "rows = rows[:0]"),
