@@ -287,7 +287,6 @@ class Task:
         codes = self.codes[rows]
         kept = sizes if self.most is None else np.minimum(sizes, self.most)
         there = kept.sum() - np.where(codes >= 0, kept[codes], 0)
-        itself[own == codes] = 0
         less = sizes[own] - itself
         less = less if self.most is None else np.minimum(less, self.most)
         return there - np.where(own == codes, 0, kept[own] - less)

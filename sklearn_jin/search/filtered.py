@@ -194,13 +194,18 @@ def _slots(route, starts, search, dtype):
 def mark_slots(allowed, ids, starts, bits, counts, sizes):
     """Set the bits of slots with allowed ids; and count these, and all, by list."""
     for t in range(len(starts) - 1):
+        n, size, eight = np.int64(0), np.int64(0), np.int64(0)
         for slot in range(starts[t], starts[t + 1]):
             i = ids[slot]
-            if i >= 0:
-                sizes[t] += 1
-                one = np.uint8(allowed[i])  # no branch: of half it can not be guessed
-                counts[t] += one
-                bits[slot >> 3] |= one << np.uint8(slot & 7)
+            is_row = np.int64(i >= 0)
+            one = np.int64(allowed[max(i, np.int32(0))]) & is_row
+            n, size, eight = n + one, size + is_row, eight | one << (slot & 7)
+            if slot & 7 == 7:
+                bits[slot >> 3] |= np.uint8(eight)
+                eight = np.int64(0)
+        if eight:
+            bits[(starts[t + 1] - 1) >> 3] |= np.uint8(eight)
+        counts[t], sizes[t] = n, size
 
 
 def _probing(search, sieve, wider):

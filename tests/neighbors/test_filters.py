@@ -83,7 +83,9 @@ def test_each_query_may_have_a_filter(shell, X, Q):
     masks[4:8] = masks_of(60, 4, 0.95)  # are answered together
     masks[8] = True
     numbers = sparse.csr_matrix(masks * 2.0)
-    for where in (masks, sparse.csr_array(masks), numbers, numbers.tocsc()):
+    zeros = sparse.csr_array(np.ones(masks.shape))  # which are stored
+    zeros.data[:] = masks.ravel()
+    for where in (masks, sparse.csr_array(masks), numbers, numbers.tocsc(), zeros):
         assert_finds(shell, X, Q, masks, where=where)
 
 

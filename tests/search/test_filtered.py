@@ -184,3 +184,14 @@ def test_a_scan_takes_what_its_points_do():
     points = fitted("flat").index_.points
     assert module.scan_work(points, 20) == 2 * module.scan_work(points, 10) > 0
     assert module.scan_work(RowsL1(points.X), 10) > module.scan_work(points, 10)
+
+
+@pytest.mark.parametrize("first, step", [(0, 1), (3, 64), (7, 100), (900, 1)])
+def test_seeds_are_allowed_and_spread(first, step):
+    places = np.zeros(1000, bool)
+    places[first::step] = True
+    allowed = np.flatnonzero(places)
+    seeds = module._seeds(places, len(allowed))
+    assert seeds.dtype == np.int32 and places[seeds].all()
+    assert len({*seeds.tolist()}) == min(module.SEEDS, len(allowed))
+    assert seeds.min() - allowed[0] < 100 and allowed[-1] - seeds.max() < 100
