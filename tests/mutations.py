@@ -35,6 +35,33 @@ MUTATIONS = {
         ("return np.maximum(exponents - room, 0)", "return exponents - room"),
         ("-int(exponents[some].max())", "-int(exponents[some].min())"),
     ],
+    "construction/alter.py": [
+        ("return n_gone > max(LEAST_LATER, n // share)", "return False"),
+        ("n_later > max(LEAST_LATER, min(n // share, LATER_BYTES // row))", "False"),
+        ("live = changes.live & ~gone[changes.ids]", "live = changes.live"),
+        ("return subset(points, order), ids[order]", "return points, ids"),
+    ],
+    "construction/extend.py": [
+        ("neighbors[heirs[gone]] = neighbors[gone]", "pass"),
+        ("[0, *batch_stops(len(nodes), ())]", "[0, len(nodes)]"),
+        (
+            "members = _stand_ins(heirs[layers.members], neighbors, live)",
+            "members = layers.members",
+        ),
+    ],
+    "construction/doors.py": [
+        ("np.mean(far > ASTRAY * near) > LOST", "False"),
+        ("gaps[i], cells[i] = gap, h", "cells[i] = h"),
+    ],
+    "search/doors.py": [
+        ("doors.heads, 0, n_heads, scores", "doors.heads, 0, 1, scores"),
+        ("lo + j if by_place else ranks[lo + j]", "lo + j"),
+    ],
+    "neighbors/_changes.py": [
+        ("self._count_ids(n_ids)", "pass"),
+        ("twin._drop(ids)\n        twin._add", "twin._add"),
+        ("if not metric.takes(X, form):", "if False:"),
+    ],
     "_numbers.py": [
         ("SAFE_OFFSET * spread", "1e30 * spread"),
     ],
@@ -52,7 +79,12 @@ MUTATIONS = {
             "rows[i, j] = neighbors[node, j] if j < n else -1",
             "rows[i, j] = neighbors[node, j]",
         ),
-        ("if n <= width:", "if n <= width + 1:"),
+        (
+            "if n <= width:\n            for j in range(width)",
+            "if n <= width + 1:\n            for j in range(width)",
+        ),
+        ("if neighbor >= 0 and live[neighbor]:", "if neighbor >= 0:"),
+        ("if neighbor >= 0 and live[neighbor] and neighbor != node:", "if False:"),
         ("neighbor not in merged[node, :filled]", "True"),
         ("missing -= _spread", "missing -= 0 * _spread"),
         ("if seen[neighbor] != node:", "if seen[neighbor] < 0:"),
@@ -194,7 +226,10 @@ MUTATIONS = {
         ("self.longest = max(self.longest, x2.max())", "self.longest = x2.min()"),
     ],
     "search/answer.py": [
-        ("keep = others(ids, np.arange(len(ids)))", "keep = others(ids, ids[:, 0])"),
+        ("keep = others(ids, live_ids(index))", "keep = others(ids, ids[:, 0])"),
+        ("np.lexsort((ids, scores), axis=-1)", "np.lexsort((scores, ids), axis=-1)"),
+        ("frozen(live & search.allowed[ids])", "frozen(search.allowed[ids])"),
+        ("None if n_live == len(live) else live", "None"),
         ("left |= ~(scores[:, -1] <= limits)", "pass"),
         ("left = ids[:, -1] < 0", "left = ids[:, -1] < -1"),
         (
@@ -351,7 +386,7 @@ MUTATIONS = {
     ],
     "neighbors/_filters.py": [
         ("some = rows[(kinds == (number, code)).all(axis=1)]", "some = rows"),
-        ("found != rows[:, None]", "found >= 0"),
+        ("found != self.ids[rows, None]", "found >= 0"),
         ("place - first < self.most", "place < self.most"),
         ("min(k + 1, n_allowed)", "min(k, n_allowed)"),
         ("if is_all and k < n_allowed:", "if is_all:"),
@@ -371,9 +406,9 @@ MUTATIONS = {
         ("EXACT * score_ns(points)", "score_ns(points)"),
     ],
     "neighbors/_base.py": [
-        ("twin = self._twin()\n        X = ", "twin = self\n        X = "),
+        ("twin = self._twin()\n        vars(twin)", "twin = self\n        vars(twin)"),
         ("twin, own = self._fitted(), X is None", "twin, own = self, X is None"),
-        ("if k > twin.n_samples_fit_ - own:", "if k > twin.n_samples_fit_:"),
+        ("if k > twin.n_rows_ - own:", "if k > twin.n_rows_:"),
         (
             'return int(self.n_neighbors) - (self.mode == "connectivity")',
             "return int(self.n_neighbors)",
@@ -387,7 +422,7 @@ MUTATIONS = {
         ("check_is_fitted(decoder)", "pass"),
     ],
     "neighbors/_queries.py": [
-        ("keep = row != q", "keep = row >= 0"),
+        ("keep = row != own", "keep = row >= 0"),
         ('side="right"', 'side="left"'),
         ("k = min(4 * k, n_points)", "k = k + 0"),
         ("gaps = finish(scores, rows)", "gaps = finish(scores)"),
@@ -511,7 +546,7 @@ MUTATIONS = {
     "storage/folder.py": [
         ("if identity not in there:", "if False:"),
         ("if error.errno not in GONE:", "if True:"),
-        ('segment["live"] is not None', "False"),
+        ("live_of(objects[n])", "None"),
         ("made = frozen(seen[number]) if kept else", "made ="),
         ("known.remember(made, str(self.path), stored)", "pass"),
         ("check_is_fitted(made)", "pass"),
