@@ -247,6 +247,8 @@ class Changing:
 
     def _live_ids(self, ids):
         """``ids`` as an array (n_ids,) of ids that are there."""
+        from sklearn_jin.search.index import live_mask
+
         ids = np.atleast_1d(np.asarray(ids))
         if ids.size == 0:
             return np.empty(0, np.int64)
@@ -262,7 +264,7 @@ class Changing:
         known, counts = np.unique(ids, return_counts=True)
         if len(known) < len(ids):
             raise ValueError(f"ids name {known[counts > 1][0]} twice: name each once")
-        gone = known[~np.isin(known, self.ids_)]
+        gone = known[~live_mask(self.index_, n)[known]]
         if len(gone):
             raise ValueError(f"ids name {gone[0]}, which was removed before")
         return ids.astype(np.int64)

@@ -62,13 +62,13 @@ def filter_of(where, index, n_queries):
 
     What was removed no filter allows.
     """
-    n, live = index.n_samples_fit_, None
-    if index.index_.changes is not None:
-        live = np.zeros(n, bool)
-        live[index.ids_] = True
+    from sklearn_jin.search.index import live_mask
+
+    n = index.n_samples_fit_
     found = _filter_of(where, n, n_queries)
-    if live is None:
+    if index.index_.changes is None:
         return found
+    live = live_mask(index.index_, n)
 
     def mask_of(number):
         return found.mask_of(number) & live

@@ -151,8 +151,18 @@ def live_ids(index):
     """Ids of the rows that were not removed, int64, ascending."""
     if index.changes is None:
         return np.arange(count(index.points))
-    some = [part.changes.ids[part.changes.live] for part in parts_of(index)]
-    return np.sort(np.concatenate(some)).astype(np.int64)
+    most = max(part.changes.ids.max(initial=-1) for part in parts_of(index))
+    return np.flatnonzero(live_mask(index, int(most) + 1))
+
+
+def live_mask(index, n_ids):
+    """Which of the ``n_ids`` that were given are of rows that were not removed."""
+    if index.changes is None:
+        return np.ones(n_ids, bool)
+    mask = np.zeros(n_ids, bool)
+    for part in parts_of(index):
+        mask[part.changes.ids[part.changes.live]] = True
+    return mask
 
 
 def allowed_ids(allowed, n):
@@ -260,7 +270,8 @@ def _ranges_of_changes(index, n):
         if not isinstance(later.changes, Changes) or later.changes.later is not None:
             raise ValueError("the index is damaged: its parts have parts; fit it again")
         yield from _ranges(later, n)
-    yield np.diff(live_ids(index)), 1, n  # no id is that of two rows
+    n_rows = count_live(index)  # no id is that of two rows
+    yield np.array([len(live_ids(index))]), n_rows, n_rows
 
 
 def _is_beyond(ids):

@@ -40,6 +40,7 @@ from sklearn_jin.search.shortlist import (
 )
 
 FEW = 8  # queries; so few are scanned one by one faster than by a matrix product
+SHORT = 512  # points; so few are scored exactly sooner than estimates are sorted
 MORE = 32  # candidates beyond k, so that rounding hides none
 ROW_BLOCK = 4096  # rows, and queries, of one matrix product
 QUERY_BLOCK = 1024
@@ -55,12 +56,17 @@ ULP = 2.0**-24  # relative rounding error of one float32 operation
 
 @propose.register(Flat)
 def propose_flat(route, index, queries, search, use):
+    points = index.points if index.codes is None else index.codes
+    some = allowed_ids(search.allowed, count(points))
     if index.codes is not None:
-        return _propose_codes(index, queries, search, use)
-    if not isinstance(index.points, RowsL2 | RowsIP) or len(queries) <= FEW:
-        return None  # of what is not proposed, all is scanned by exact scores
-    some = allowed_ids(search.allowed, count(index.points))
+        _propose_each(points, queries, some, search.room, use, search.n_threads)
+        return None
     room = min(search.k + MORE, len(some))
+    if not isinstance(points, RowsL2 | RowsIP) or len(queries) <= FEW:
+        if len(some) <= SHORT:
+            return None  # of what is not proposed, all is scanned by exact scores
+        last = _propose_each(points, queries, some, room, use, search.n_threads)
+        return _limits(points, last) if room < len(some) else None
     limits, block = np.empty(len(queries)), _queries_at_once(room)
     for lo in range(0, len(queries), block):
         products = Products(index.points, queries[lo : lo + block], some, room)
@@ -209,21 +215,35 @@ def _estimate(products, q2, x2, first, n, estimates):
             estimates[j] = max(gap, np.float32(0))
 
 
-def _propose_codes(index, queries, search, use):
-    """Score every code one by one, and pass the ``room`` best of each query."""
-    codes = index.codes
-    encoded = frozen(encode_queries(codes, queries))
-    some = allowed_ids(search.allowed, count(codes))
+def _propose_each(points, queries, some, room, use, n_threads):
+    """Score the points ``some`` one by one, and pass the ``room`` best of each query.
+
+    Returns the estimates (n_queries,) of the last that were passed.
+    """
+    encoded, last = frozen(encode_queries(points, queries)), np.empty(len(queries))
     counters.add(scores=len(queries) * len(some))
 
     def task(lo, hi):
-        best = shortlists(hi - lo, search.room)
-        push_codes(codes, encoded[lo:hi], some, best)
+        best = shortlists(hi - lo, room)
+        push_codes(points, encoded[lo:hi], some, best)
         ids, estimates = split_keys(top_k(best))
+        last[lo:hi] = estimates[:, -1]
         use(np.arange(lo, hi), estimates, ids)
 
-    most = max(1, _queries_at_once(search.room))
-    run(task, len(queries), min(QUERIES_PER_TASK, most), search.n_threads)
+    run(task, len(queries), min(QUERIES_PER_TASK, _queries_at_once(room)), n_threads)
+    return last
+
+
+def _limits(points, last):
+    """Limits of exact scores, of queries whose last candidates are ``last``.
+
+    All other rows are estimated to be no nearer, by sums of ``d`` float32 numbers that
+    are not negative; or of products of rows and queries of length 1 at most.
+    """
+    error = (points.X.shape[1] + 16) * ULP
+    if isinstance(points, RowsIP):  # whose exact score is minus the product
+        return np.where(np.isfinite(last), last - 1 - error, -np.inf)
+    return np.where(np.isfinite(last), last * (1 - 2 * error), -np.inf)
 
 
 @kernel
