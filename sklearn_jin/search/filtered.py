@@ -40,6 +40,8 @@ SURE = 0.6  # of the work of a scan: a walk that is expected to take more may ta
 PUSH_NS = 1.0  # of a product that is compared with a bound
 BYTE_NS = 0.004  # of a component in products of bytes with many queries
 VISIT_NS = 300.0  # of a list that a query probes, besides its rows
+MARK_NS = 0.1  # of a slot that is marked: 1.5, once a call of some queries
+LESS = 0.5  # of the work of lists: to mark slots takes 0.15 ms of 100,000, once a call
 WIDEST = 4  # a query among few allowed rows may probe as many times the lists of others
 
 
@@ -132,10 +134,11 @@ def filtered_reduced(route, index, search):
     s, n_lists = route.blocks.shape[1] // ROWS, len(route.squares)
     scan = scan_work(index.points, np.count_nonzero(search.allowed))
     ns = n_lists * s * PRODUCT_NS + search.room * exact_ns(index.points)
-    if ns > scan:
+    if _is_least(scan, ns, n_lists, search):
         return None
     sieve, wider = _slots(route, route.starts * ROWS, search, np.uint32)
     rows = np.count_nonzero(sieve.words) * ROWS * min(1, wider / len(sieve.live))
+    ns += MARK_NS * len(route.ids)
     if ns + rows * s * BYTE_NS + wider * VISIT_NS > scan:
         return None
     return _probing(search, sieve, wider)
@@ -146,7 +149,7 @@ def filtered_lists(route, index, search):
     scan = scan_work(index.points, np.count_nonzero(search.allowed))
     ns = count(route.cells) * scan_ns(route.cells)
     ns += search.room * exact_ns(index.points)
-    if ns > scan:
+    if _is_least(scan, ns, count(route.cells), search):
         return None
     sieve, wider = _slots(route, route.starts, search, np.uint64)
     if isinstance(route.codes, Blocks):
@@ -155,6 +158,7 @@ def filtered_lists(route, index, search):
         slots = sieve.counts.sum()
         each = scan_ns(route.codes) if route.codes else score_ns(index.points)
     slots *= min(1, wider / len(sieve.live))
+    ns += MARK_NS * len(route.ids)
     if ns + slots * each + wider * VISIT_NS > scan:
         return None
     sieve = sieve._replace(cells=subset(route.cells, sieve.live))
@@ -174,6 +178,16 @@ def filtered_blocks(route, index, search):
 def _table_ns(blocks):
     """Nanoseconds of a code that is scanned by tables."""
     return TABLE_NS * 2 * blocks.blocks.size / (BLOCK * len(blocks.blocks))
+
+
+def _is_least(scan, ns, n_lists, search):
+    """Whether a scan is surely less work, or nearly: then no slots need be marked.
+
+    Besides ``ns`` lists take what they do where the allowed are anywhere.
+    """
+    share = np.count_nonzero(search.allowed) / len(search.allowed)
+    wider = min(n_lists, search.effort * share**-ROOT)
+    return scan < LESS * (ns + wider * VISIT_NS)
 
 
 def _slots(route, starts, search, dtype):

@@ -271,6 +271,8 @@ def test_groups_with_too_few_rows_are_told(X, Q):
         index.kneighbors(Q, K, exclude_groups=[1, 1] + [0] * 13)
     with pytest.raises(ValueError, match="3 others are allowed for query 57"):
         index.kneighbors(None, K - 1, max_per_group=1)
+    ids = index.kneighbors(None, 3, False, exclude_groups=True)
+    assert all({*row} == {57, 58, 59} for row in ids[:57])
     ids = index.kneighbors(Q, K, False, exclude_groups=[0] * 15, ragged=True)
     assert all({*row} == {57, 58, 59} for row in ids)
     ids = index.kneighbors(None, K, False, max_per_group=1, ragged=True)
