@@ -12,7 +12,7 @@ import numpy as np
 from sklearn_jin._memory import frozen
 from sklearn_jin.points import count, encode_queries
 from sklearn_jin.search import counters
-from sklearn_jin.search.filtered import filtered
+from sklearn_jin.search.filtered import plan_of
 from sklearn_jin.search.index import (
     FLAT,
     Flat,
@@ -89,7 +89,7 @@ def _search_of_part(part, n_queries, search):
 def _answer(index, queries, search):
     """As :func:`answer`, by the places of points in one index."""
     if search.allowed is not None:
-        planned = filtered(index.route, index, search)
+        planned = plan_of(index, search)
         if planned is None:
             return _scan(index, queries, search)
         search = planned

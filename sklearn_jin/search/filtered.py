@@ -6,6 +6,7 @@ exactly.  Which of the two is less work is counted beforehand, by what scores ta
 (:mod:`sklearn_jin.search.work`); a walk that turns out longer is given up for a scan.
 """
 
+import weakref
 from typing import NamedTuple
 
 import numpy as np
@@ -42,8 +43,11 @@ BYTE_NS = 0.004  # of a component in products of bytes with many queries
 VISIT_NS = 300.0  # of a list that a query probes, besides its rows
 MARK_NS = 0.1  # of a slot that is marked: 1.5, once a call of some queries
 LESS = 0.5  # of the work of lists: to mark slots takes 0.15 ms of 100,000, once a call
+PLANS = 64  # remembered
 WIDEST = 4  # a query among few allowed rows may probe as many times the lists of others
 
+
+_plans = {}  # of removed rows: see ``plan_of``
 
 NO_GROWTH = frozen(np.empty(0))
 
@@ -72,6 +76,26 @@ class Codes(NamedTuple):
 
     words: np.ndarray  # (n_blocks,) uint64: a bit a code
     n: int
+
+
+def plan_of(index, search):
+    """As :func:`filtered`, where rows that were removed are left out once for all.
+
+    For single queries that would take as long as the search.
+    """
+    changes = index.changes
+    if changes is None or search.allowed is not changes.live:
+        return filtered(index.route, index, search)
+    key = id(changes.live), search.k, search.room, search.effort, search.adaptive
+    owner, plan = _plans.get(key, (None, None))
+    if owner is None or owner() is not changes.live:
+        if len(_plans) >= PLANS:
+            _plans.clear()
+        plan = filtered(index.route, index, search)
+        _plans[key] = weakref.ref(changes.live), plan
+    if plan is None:
+        return None
+    return search._replace(effort=plan.effort, adaptive=plan.adaptive, sieve=plan.sieve)
 
 
 @singledispatch
