@@ -36,9 +36,10 @@ MUTATIONS = {
         ("-int(exponents[some].max())", "-int(exponents[some].min())"),
     ],
     "construction/alter.py": [
-        ("return n_gone > max(LEAST_LATER, n // share)", "return False"),
+        ("n - index.changes.n_live > max(LEAST_LATER, n // share)", "False"),
         ("n_later > max(LEAST_LATER, min(n // share, LATER_BYTES // row))", "False"),
-        ("live = changes.live & ~gone[changes.ids]", "live = changes.live"),
+        ("live = frozen(live & ~gone[ids])", "live = frozen(live)"),
+        ("_left_of(later, ~gone[later.changes.ids])", "later"),
         ("return subset(points, order), ids[order]", "return points, ids"),
     ],
     "construction/extend.py": [

@@ -23,9 +23,14 @@ TINY = float(np.finfo(np.float32).tiny)
 
 def identified(index, ids, n_ids):
     """``index`` whose points are the rows ``ids``, of ``n_ids`` that were given."""
-    if len(ids) == n_ids and (np.diff(ids) == 1).all():
-        return index._replace(changes=None)
-    return index._replace(changes=identified_by(ids))
+    return index._replace(changes=known_changes(identified_by(ids), n_ids))
+
+
+def known_changes(changes, n_ids):
+    """The ``changes``, or None where every id of ``n_ids`` is the place of its row."""
+    ids, _, n_live, later = changes
+    whole = later is None and n_live == len(ids) == n_ids
+    return None if whole and (np.diff(ids) == 1).all() else changes
 
 
 def identified_by(ids, later=None):
@@ -44,15 +49,10 @@ def changes_of(index):
 def with_later(index, more, ids):
     """``index`` and, to be scanned beside it, the rows ``more`` of these ``ids``."""
     changes = changes_of(index)
-    later = Index(index.metric, more, None, FLAT)
-    known, live, n_live = ids, np.ones(len(ids), bool), len(ids)
     if changes.later is not None:
-        before = changes.later.changes
-        later = later._replace(points=joined(changes.later.points, more))
-        known = np.concatenate([before.ids, ids])
-        live, n_live = np.concatenate([before.live, live]), before.n_live + n_live
-    known = frozen(known.astype(np.int32, copy=False))
-    later = later._replace(changes=Changes(known, frozen(live), n_live))
+        more = joined(changes.later.points, more)
+        ids = np.concatenate([changes.later.changes.ids, ids])
+    later = Index(index.metric, more, None, FLAT, changes=identified_by(ids))
     return index._replace(changes=changes._replace(later=later))
 
 
@@ -60,17 +60,20 @@ def without(index, ids, n_ids):
     """``index`` without the rows ``ids``, of which each is there."""
     gone = np.zeros(n_ids, bool)
     gone[ids] = True
-    index = index._replace(changes=changes_of(index))
-    later = index.changes.later
-    changes = _unmarked(index.changes, gone)
+    ids, live, _, later = changes_of(index)
+    live = frozen(live & ~gone[ids])
     if later is not None:
-        later = later._replace(changes=_unmarked(later.changes, gone))
-    return index._replace(changes=changes._replace(later=later))
+        later = _left_of(later, ~gone[later.changes.ids])
+    changes = Changes(ids, live, int(np.count_nonzero(live)), later)
+    return index._replace(changes=changes)
 
 
-def _unmarked(changes, gone):
-    live = changes.live & ~gone[changes.ids]
-    return changes._replace(live=frozen(live), n_live=int(np.count_nonzero(live)))
+def _left_of(later, left):
+    """Those of the ``later`` rows that are ``left``, a mask; None if there are none."""
+    if not left.any():
+        return None
+    points = subset(later.points, np.flatnonzero(left))
+    return later._replace(points=points, changes=identified_by(later.changes.ids[left]))
 
 
 def rows_left(index):
@@ -103,10 +106,8 @@ def has_many_gone(index, share):
 
     Walks and scans pass over as many as one ``share``-th of its points.
     """
-    n, n_gone = count(index.points), 0
-    for part in parts_of(index):
-        n_gone += len(part.changes.live) - part.changes.n_live
-    return n_gone > max(LEAST_LATER, n // share)
+    n = count(index.points)
+    return n - index.changes.n_live > max(LEAST_LATER, n // share)
 
 
 def has_many_later(index, share):
@@ -124,15 +125,17 @@ def has_many_later(index, share):
 # Later rows among the points of an index.
 
 
-def joined_rows(index):
-    """All points of an index and, behind them, the later rows; and their changes."""
+def joined_rows(index, n_ids):
+    """All points of an index and, behind them, the later rows; and their changes.
+
+    ``n_ids`` were given.
+    """
     ids, live, n_live, later = index.changes
-    points, (more_ids, alive, n_more, _) = later.points, later.changes
-    if n_more < len(alive):
-        points = subset(points, np.flatnonzero(alive))
-    every = frozen(np.concatenate([ids, more_ids[alive]]))
-    live = frozen(np.concatenate([live, np.ones(n_more, bool)]))
-    return joined(index.points, points), Changes(every, live, n_live + n_more)
+    _, more_live, n_more, _ = later.changes
+    ids = frozen(np.concatenate([ids, later.changes.ids]))
+    live = frozen(np.concatenate([live, more_live]))
+    changes = known_changes(Changes(ids, live, n_live + n_more), n_ids)
+    return joined(index.points, later.points), changes
 
 
 def live_points(index):

@@ -21,8 +21,6 @@ OF_QUERIES = {
 class Changing:
     """What adds, removes and replaces rows of a fitted index."""
 
-    _later_share = 32  # as many rows as one of these are scanned beside, or passed over
-
     @property
     def n_rows_(self):
         """Number of rows that can be found: those given, less those removed."""
@@ -323,13 +321,17 @@ class Changing:
         if index.changes is None or self.n_rows_ == 0:
             return
         done = True
-        if has_many_gone(index, self._later_share):
+        if has_many_gone(index, self._share()):
             done = self._shrink()
-        if done and has_many_later(self.index_, self._later_share):
+        if done and has_many_later(self.index_, self._share()):
             done = self._extend()
         if not done:
             points, ids = rows_left(self.index_)
             self._build(index.metric, points, ids)
+
+    def _share(self):
+        """How many of its rows are for one that is scanned beside, or passed over."""
+        return 32
 
     def _shrink(self):
         """Take out of the index what went, if that takes less than to build it.

@@ -202,9 +202,10 @@ class DualBranchHNSWNeighbors(GraphNeighbors):
 
     def _plan(self, points, rng):
         from sklearn_jin.construction import hnsw
+        from sklearn_jin.points import count
 
         alpha = default_alpha(self)
-        return hnsw.plan(self.n_samples_fit_, self.M, self.ef_construction, alpha)
+        return hnsw.plan(count(points), self.M, self.ef_construction, alpha)
 
     def _grow(self, metric, points, rng, progress):
         from sklearn_jin.construction import dual

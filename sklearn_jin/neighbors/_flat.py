@@ -136,7 +136,7 @@ class FlatNeighbors(Coded, Neighbors):
         coded = index.codes is not None or index.learned.decoder is not None
         if coded or not isinstance(index.route, Flat):
             return False
-        points, changes = joined_rows(index)
+        points, changes = joined_rows(index, self.n_samples_fit_)
         self.index_ = index._replace(points=points, changes=changes)
         return True
 

@@ -37,6 +37,12 @@ def default_alpha(index):
     return IP_ALPHA if index.effective_metric_ == "inner_product" else ALPHA
 
 
+def _has_outgrown(route, plan):
+    """Whether a graph leads to so many nodes that it needs other upper layers."""
+    members = getattr(route, "members", ())
+    return bool(plan.sizes) and len(members) < plan.sizes[-1] // 2
+
+
 @shell
 class GraphNeighbors(Coded, Neighbors):
     """Search by walks on a graph.  An index adds its parameters and ``_plan``."""
@@ -45,8 +51,6 @@ class GraphNeighbors(Coded, Neighbors):
     adaptive: bool = True
     build: str = "auto"
     exact_threshold: int = 1000
-
-    _later_share = 64
 
     _parameter_constraints = {
         "ef_search": [Integers(1), None],
@@ -113,6 +117,9 @@ class GraphNeighbors(Coded, Neighbors):
             return can and self.n_samples_fit_ >= MANY_ROWS
         return self.build == "partition"
 
+    def _share(self):
+        return 64 if self._can_change() else 16
+
     def _can_change(self):
         """Whether rows can be inserted into the graph and taken out of it."""
         from sklearn_jin.points import spaces
@@ -155,7 +162,10 @@ class GraphNeighbors(Coded, Neighbors):
         n, n_later = count(index.points), count(index.changes.later.points)
         if n_later > n // MOST_INSERTED or not self._can_change():
             return False
-        points, changes = joined_rows(index)
+        points, changes = joined_rows(index, self.n_samples_fit_)
+        plan = self._plan(points, check_random_state(self.random_state))
+        if _has_outgrown(index.route, plan):
+            return False
         codes, finer = index.codes, index.finer
         if codes is not None:
             codes, drift = joined_codes(
@@ -167,7 +177,6 @@ class GraphNeighbors(Coded, Neighbors):
         if finer is not None:
             grid = ScalarQuantizer(8).fit(training_rows(points, index.metric))
             finer = encode_all(grid, points, index.metric, self._threads())
-        plan = self._plan(points, check_random_state(self.random_state))
         route, self.n_unreachable_ = extend(points, index.route, plan, self._threads())
         self.index_ = index._replace(
             points=points, codes=codes, finer=finer, route=route, changes=changes

@@ -194,9 +194,10 @@ class HNSWNeighbors(GraphNeighbors):
 
     def _plan(self, points, rng):
         from sklearn_jin.construction import hnsw
+        from sklearn_jin.points import count
 
         alpha = default_alpha(self)
-        return hnsw.plan(self.n_samples_fit_, self.M, self.ef_construction, alpha)
+        return hnsw.plan(count(points), self.M, self.ef_construction, alpha)
 
 
 @transformer

@@ -187,10 +187,10 @@ class NSWNeighbors(GraphNeighbors):
 
     def _plan(self, points, rng):
         from sklearn_jin.construction import nsw
+        from sklearn_jin.points import count
 
-        return nsw.plan(
-            self.n_samples_fit_, self.M, self.ef_construction, default_alpha(self)
-        )
+        alpha = default_alpha(self)
+        return nsw.plan(count(points), self.M, self.ef_construction, alpha)
 
 
 @transformer

@@ -202,8 +202,9 @@ class SNGNeighbors(GraphNeighbors):
 
     def _plan(self, points, rng):
         from sklearn_jin.construction import sng
+        from sklearn_jin.points import count
 
-        n, alpha, ef = self.n_samples_fit_, self.alpha, self.search_list_size
+        n, alpha, ef = count(points), self.alpha, self.search_list_size
         if self.max_degree == "auto":
             mean, m = sng.reference_degree(points, ef, rng, self._threads())
             self.mean_degree_reference_, self.n_reference_ = mean, m

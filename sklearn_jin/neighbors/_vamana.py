@@ -179,9 +179,10 @@ class VamanaNeighbors(GraphNeighbors):
 
     def _plan(self, points, rng):
         from sklearn_jin.construction import vamana
+        from sklearn_jin.points import count
 
         return vamana.plan(
-            self.n_samples_fit_, self.max_degree, self.search_list_size, self.alpha
+            count(points), self.max_degree, self.search_list_size, self.alpha
         )
 
 
