@@ -65,11 +65,14 @@ def _made_ready(metric, quantizer):
 
 
 def _use(metric, quantizer, n_features):
-    X = np.random.default_rng(0).random((100, n_features), dtype=np.float32)
+    from sklearn_jin.search.scan import SHORT
+
+    n = 100 if quantizer is not None else SHORT + 1
+    X = np.random.default_rng(0).random((n, n_features), dtype=np.float32)
     for index in _indexes(metric, quantizer):
         # Two threads take what rows of one chunk do not: steps one by one.
         index.set_params(metric=metric, quantizer=quantizer, n_jobs=2).fit(X)
-        index.kneighbors(X)
+        index.kneighbors(X[:100])
         index.kneighbors(X[:1])
 
 

@@ -9,12 +9,12 @@ from sklearn_jin import HNSWNeighbors
 from sklearn_jin.construction.doors import draw_heads, learn_doors
 from sklearn_jin.search.doors import NO_DOORS
 
-N_ISLANDS = 150
+N_ISLANDS = 300
 
 
-def islands(n, d=16, seed=0):
+def islands(n, d=64, seed=0):
     """Rows of clusters that are far apart, one after another."""
-    centers = 20 * normal(N_ISLANDS, d)
+    centers = 20 * normal(N_ISLANDS, d, 99)
     return centers[np.arange(n) % N_ISLANDS] + normal(n, d, seed)
 
 
@@ -43,17 +43,17 @@ def test_copies_are_heads_once():
 @pytest.mark.jit
 @pytest.mark.parametrize("quantizer", [None, "auto"])
 def test_queries_among_islands_are_not_lost(quantizer):
-    index = HNSWNeighbors(quantizer=quantizer, ef_search=12, random_state=0)
-    index.fit(islands(12_000))
+    index = HNSWNeighbors(quantizer=quantizer, ef_search=10, random_state=0)
+    index.fit(islands(24_000))
 
     def share_lost():
         found = index.kneighbors(islands(1500, seed=1), 1)[1][:, 0]
         return np.mean(found % N_ISLANDS != np.arange(1500) % N_ISLANDS)
 
-    assert share_lost() < 0.005
+    assert share_lost() < 0.03
     route = index.index_.route._replace(doors=NO_DOORS)
     index.index_ = index.index_._replace(route=route)
-    assert share_lost() > 0.02  # what doors are for
+    assert share_lost() > 0.05  # what doors are for
 
 
 @pytest.mark.jit
