@@ -11,7 +11,7 @@ import numpy as np
 from sklearn_jin._memory import frozen
 from sklearn_jin._numbers import squares
 from sklearn_jin.construction.codes import kept_rows
-from sklearn_jin.points import count, subset
+from sklearn_jin.points import count, rows_of, subset
 from sklearn_jin.points.rows import ROWS, float_rows, joined
 from sklearn_jin.search.index import FLAT, Changes, Index, parts_of
 
@@ -92,10 +92,15 @@ def rows_left(index):
     return subset(points, order), ids[order]
 
 
+def queries_left(index):
+    """Prepared float32 rows (n_rows, width) of all rows that are left, by their ids."""
+    return frozen(rows_of(rows_left(index)[0], slice(None)))
+
+
 def _live_rows(part):
     points, (ids, live, n_live, _) = part.points, changes_of(part)
     if part.learned.decoder is not None:
-        points = ROWS[part.metric.space](kept_rows(part._replace(changes=None)))
+        points = ROWS[part.metric.space](kept_rows(part))
     if n_live < len(live):
         points = subset(points, np.flatnonzero(live))
     return points, ids[live]

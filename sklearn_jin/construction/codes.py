@@ -4,10 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_jin._memory import aligned, aligned_empty, frozen, padded_width
+from sklearn_jin._memory import aligned_empty, frozen, padded_width
 from sklearn_jin.points import count, encode_queries, rows_of
 from sklearn_jin.points.rows import RowsIP, float_rows
-from sklearn_jin.search.index import parts_of
 from sklearn_jin.search.rerank import estimate
 from sklearn_jin.search.trial import Trial, hold, overestimate, ranks
 
@@ -169,20 +168,7 @@ def kept(points, metric, store, encoded, grid):
 
 
 def kept_rows(index):
-    """Prepared float32 rows (n, width) that the kept points of ``index`` stand for.
-
-    Without those that were removed, in the order of ids.
-    """
-    if index.changes is None:
-        return _kept_rows(index)
-    parts = parts_of(index)
-    rows = [_kept_rows(part)[part.changes.live] for part in parts]
-    ids = [part.changes.ids[part.changes.live] for part in parts]
-    return frozen(aligned(np.concatenate(rows)[np.argsort(np.concatenate(ids))]))
-
-
-def _kept_rows(index):
-    """As :func:`kept_rows`, of all points of an index, in their order."""
+    """Prepared float32 rows (n, width) that the kept points of ``index`` stand for."""
     points, decoder = index.points, index.learned.decoder
     if decoder is None:
         return frozen(rows_of(points, slice(None)))

@@ -260,9 +260,9 @@ class Neighbors(
     @property
     def _fit_X(self):
         """The fitted rows, as the metric sees them; scikit-learn asks for them."""
-        from sklearn_jin.construction.codes import kept_rows
+        from sklearn_jin.construction.alter import queries_left
 
-        return self.index_.metric.restore(kept_rows(self.index_))
+        return self.index_.metric.restore(queries_left(self.index_))
 
     def _check_k(self, n_neighbors):
         k = self.n_neighbors if n_neighbors is None else n_neighbors
@@ -278,9 +278,9 @@ class Neighbors(
         """Prepared queries and the function that finishes scores."""
         metric = self.index_.metric
         if X is None:
-            from sklearn_jin.construction.codes import kept_rows
+            from sklearn_jin.construction.alter import queries_left
 
-            return metric.prepare_own(kept_rows(self.index_))
+            return metric.prepare_own(queries_left(self.index_))
         return metric.prepare_queries(checked(self, X))
 
     def _answer(self, queries, k, own=False, allowed=None):

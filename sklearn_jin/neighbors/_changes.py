@@ -297,13 +297,11 @@ class Changing:
 
     def _rescale(self, ids, X, form):
         """Fit the metric and the index anew, for rows that the metric does not take."""
-        from sklearn_jin.construction.alter import rows_left
-        from sklearn_jin.points import rows_of
+        from sklearn_jin.construction.alter import queries_left
         from sklearn_jin.points.rows import points_of
 
-        points, known = rows_left(self.index_)
-        before = self.index_.metric.restore(rows_of(points, slice(None)))
-        every = np.concatenate([known, ids])
+        before = self.index_.metric.restore(queries_left(self.index_))
+        every = np.concatenate([self.ids_, ids])
         order = np.argsort(every)
         rows = np.concatenate([before, X])[order]
         metric = METRICS[self.effective_metric_]()
