@@ -1,6 +1,7 @@
 """Rows where a CPU likes them: padded, and starting at a cache line."""
 
 import mmap
+import weakref
 
 import numpy as np
 
@@ -96,6 +97,29 @@ def frozen(array):
     array = array.view()
     array.flags.writeable = False
     return array
+
+
+class Remembered:
+    """What was made of an array, for as long as the array, which nobody changes, lives.
+
+    Single queries ask for it, which take as long as to make it would.
+    """
+
+    most = 64
+
+    def __init__(self):
+        self._made = {}
+
+    def get(self, array, key, make):
+        """What ``make()`` gave for ``array`` and ``key`` when it was first asked."""
+        key = id(array), key
+        owner, made = self._made.get(key, (None, None))
+        if owner is None or owner() is not array:
+            if len(self._made) >= self.most:
+                self._made.clear()
+            made = make()
+            self._made[key] = weakref.ref(array), made
+        return made
 
 
 class Zeros:

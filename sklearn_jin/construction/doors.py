@@ -17,7 +17,7 @@ LOST = 0.02  # share of descents that end in one and are worth doors: 0 to 1 % o
 # and GloVe, 12 % and more on 300 clusters
 
 
-def with_doors(layers, points, searched, rng, n_threads):
+def with_doors(layers, points, searched, rng):
     """``layers`` with doors, if more than ``LOST`` of the descents lose their way.
 
     As some rows tell: they are looked up among the landmarks of ``searched`` points.

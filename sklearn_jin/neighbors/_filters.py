@@ -250,8 +250,7 @@ class Task:
     def __init__(self, index, queries, own, limits):
         self.index, self.queries, self.own = index, queries, own
         self.n, self.n_rows = index.n_samples_fit_, index.n_rows_
-        self.live = index.ids_
-        self.ids = self.live if own else None  # of the queries
+        self.ids = index.ids_ if own else None  # of the queries
         self.filter = filter_of(limits.where, index, len(queries))
         self.pooled = np.zeros(len(queries), bool)  # queries whose masks are dropped by
         self.most, self.codes, self.groups = limits.max_per_group, None, None
@@ -279,7 +278,7 @@ class Task:
             itself += 1 if mask is None else mask[self.ids[rows]]
         if self.groups is None:
             return self._count(mask) - itself
-        sizes = np.bincount(self.groups[self.live if mask is None else mask])
+        sizes = np.bincount(self.groups[self.index.ids_ if mask is None else mask])
         sizes = np.append(sizes, np.zeros(len(self.index.group_labels_), np.int64))
         own = np.zeros(len(rows), np.int64)
         if self.own:

@@ -89,7 +89,7 @@ class GraphNeighbors(Coded, Neighbors):
         if METRICS[self.effective_metric_].negative:
             return graph, np.empty(0)
         searched = points if codes is None else codes
-        graph = with_doors(graph, points, searched, rng, self._threads())
+        graph = with_doors(graph, points, searched, rng)
         return graph, learn_spread(graph, points, searched, rng, self._threads())
 
     def _plan(self, points, rng):

@@ -15,6 +15,7 @@ from sklearn_jin._arrays import Int32, Int64
 from sklearn_jin._jit import kernel, loop
 from sklearn_jin._memory import frozen
 from sklearn_jin.points import new_scratch, prefetch, score_many, set_query
+from sklearn_jin.search.beam import places, put
 from sklearn_jin.search.keys import NO_KEY, id_of, key_of
 
 ENTRIES = 4  # nodes of the lowest layer that a walk starts from
@@ -57,22 +58,23 @@ def enter_by_doors(layers, queries, rows):
     ranks = np.zeros((n, 2), np.int32)
     entries = np.zeros((n, min(ENTRIES, layers.neighbors.shape[1])), np.int32)
     scratch, scores = new_scratch(landmarks, 1), np.empty(STEP, np.float32)
-    cells = np.empty(min(OPENED, len(doors.heads)), np.uint64)
-    near = np.empty(entries.shape[1], np.uint64)
-    n_scores = 0
+    cells, near = np.empty((2, places(max(OPENED, ENTRIES))), np.uint64)
+    n_heads, n_scores = len(doors.heads), 0
     for i in range(n):
         set_query(landmarks, scratch, 0, queries, rows[i])
         cells[:], near[:] = NO_KEY, NO_KEY
-        n_heads = len(doors.heads)
-        keep_nearest(landmarks, scratch, doors.heads, 0, n_heads, scores, cells, True)
+        keep_nearest(
+            landmarks, scratch, doors.heads, 0, n_heads, scores, cells, OPENED, True
+        )
         n_scores += n_heads
-        for key in cells:
+        for key in cells[:OPENED]:
             if key == NO_KEY:
                 continue
             first, last = doors.starts[id_of(key)], doors.starts[id_of(key) + 1]
             keep_nearest(
-                landmarks, scratch, doors.ranks, first, last, scores, near, False
-            )
+                landmarks, scratch, doors.ranks, first, last, scores, near, ENTRIES,
+                False,
+            )  # fmt: skip
             n_scores += last - first
         if cells[0] != NO_KEY:
             ranks[i, 0] = id_of(cells[0])
@@ -84,8 +86,10 @@ def enter_by_doors(layers, queries, rows):
 
 
 @loop
-def keep_nearest(landmarks, scratch, ranks, first, last, scores, keys, by_place):
-    """Keep in ``keys``, ascending, the nearest of ``ranks[first:last]``.
+def keep_nearest(
+    landmarks, scratch, ranks, first, last, scores, keys, room, by_place
+):  # fmt: skip
+    """Keep in ``keys``, ascending, the ``room`` nearest of ``ranks[first:last]``.
 
     They are known by their rank, or ``by_place`` by their place among ``ranks``.
     """
@@ -95,11 +99,6 @@ def keep_nearest(landmarks, scratch, ranks, first, last, scores, keys, by_place)
             prefetch(landmarks, ranks[lo + j])
         score_many(landmarks, scratch, 0, ranks, lo, n, scores)
         for j in range(n):
-            own, at = lo + j if by_place else ranks[lo + j], len(keys)
-            key = key_of(scores[j], own)
-            while at > 0 and key < keys[at - 1]:
-                if at < len(keys):
-                    keys[at] = keys[at - 1]
-                at -= 1
-            if at < len(keys):
-                keys[at] = key
+            key = key_of(scores[j], lo + j if by_place else ranks[lo + j])
+            if key < keys[room - 1]:
+                put(keys, 0, room, room, key)

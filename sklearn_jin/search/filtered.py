@@ -6,14 +6,13 @@ exactly.  Which of the two is less work is counted beforehand, by what scores ta
 (:mod:`sklearn_jin.search.work`); a walk that turns out longer is given up for a scan.
 """
 
-import weakref
 from typing import NamedTuple
 
 import numpy as np
 
 from sklearn_jin._dispatch import singledispatch
 from sklearn_jin._jit import kernel
-from sklearn_jin._memory import frozen
+from sklearn_jin._memory import Remembered, frozen
 from sklearn_jin.points import count, subset
 from sklearn_jin.points.rows import RowsIP, RowsL2
 from sklearn_jin.search.beam import Sieve
@@ -43,11 +42,9 @@ BYTE_NS = 0.004  # of a component in products of bytes with many queries
 VISIT_NS = 300.0  # of a list that a query probes, besides its rows
 MARK_NS = 0.1  # of a slot that is marked: 1.5, once a call of some queries
 LESS = 0.5  # of the work of lists: to mark slots takes 0.15 ms of 100,000, once a call
-PLANS = 64  # remembered
 WIDEST = 4  # a query among few allowed rows may probe as many times the lists of others
 
-
-_plans = {}  # of removed rows: see ``plan_of``
+_plans = Remembered()  # of removed rows: see ``plan_of``
 
 NO_GROWTH = frozen(np.empty(0))
 
@@ -86,13 +83,8 @@ def plan_of(index, search):
     changes = index.changes
     if changes is None or search.allowed is not changes.live:
         return filtered(index.route, index, search)
-    key = id(changes.live), search.k, search.room, search.effort, search.adaptive
-    owner, plan = _plans.get(key, (None, None))
-    if owner is None or owner() is not changes.live:
-        if len(_plans) >= PLANS:
-            _plans.clear()
-        plan = filtered(index.route, index, search)
-        _plans[key] = weakref.ref(changes.live), plan
+    key = search.k, search.room, search.effort, search.adaptive
+    plan = _plans.get(changes.live, key, lambda: filtered(index.route, index, search))
     if plan is None:
         return None
     return search._replace(effort=plan.effort, adaptive=plan.adaptive, sieve=plan.sieve)

@@ -1,7 +1,6 @@
 """The route along a graph: upper layers of few nodes lead to entries of the lowest."""
 
 import math
-import weakref
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ from numba.extending import overload
 from sklearn_jin._arrays import Int32, Int64
 from sklearn_jin._dispatch import singledispatch
 from sklearn_jin._jit import kernel, loop
-from sklearn_jin._memory import Zeros, frozen
+from sklearn_jin._memory import Remembered, Zeros, frozen
 from sklearn_jin._threads import run
 from sklearn_jin.points import HOW, count, encode_queries, subset
 from sklearn_jin.search import counters
@@ -38,9 +37,8 @@ SPREAD_SHARE = 0.75  # of the ranks between k and ef: so ef are expanded on aver
 WIDEST = 4  # an adaptive beam may be as many times as wide as a fixed one
 LEAST_RANK = 10  # scores of fewer neighbours tell little: see ``adaptive_beam``
 LEAST_GROWTH = 1e-5  # so that rounding does not part equal scores
-BEAMS = 64  # remembered
 
-_beams, _zeros = {}, Zeros()
+_beams, _zeros = Remembered(), Zeros()
 
 
 class Layers(NamedTuple):
@@ -74,9 +72,7 @@ def propose_by_walks(route, index, queries, search, use):
     encoded = frozen(encode_queries(searched, queries))
     beam, sieve = Beam(search.effort, search.k, NO_END), search.sieve
     if search.adaptive:
-        spread, share = index.learned.spread, 1.0
-        if sieve is not None:
-            share = sieve.share
+        spread, share = index.learned.spread, 1.0 if sieve is None else sieve.share
         beam = adaptive_beam(spread, search.k, search.effort, n, share)
     room = min(search.room, beam.ef)
     allowed = None if sieve is None else sieve.nodes
@@ -87,8 +83,6 @@ def propose_by_walks(route, index, queries, search, use):
         if len(copies.firsts):
             own = copies.firsts.copy()
         entries = with_entry(route, own[:, None])
-        if allowed is not None:
-            entries = with_seeds(entries, allowed.seeds, route.neighbors.shape[1])
         revisit(route.neighbors, walks, entries, use)
     else:
         visit(route, walks, np.arange(len(queries)), use)
@@ -324,9 +318,6 @@ def visit(layers, walks, rows, use):
     parts = [found[lo] for lo in sorted(found)]
     ranks, entries = map(np.concatenate, zip(*parts))
     entries = with_entry(layers, entries)
-    if walks.allowed is not None:
-        most = layers.neighbors.shape[1]
-        entries = with_seeds(entries, walks.allowed.seeds, most)
     _walk_all(layers.neighbors, walks, rows, entries, np.lexsort(ranks.T[::-1]), use)
 
 
@@ -342,6 +333,8 @@ def revisit(neighbors, walks, entries, use):
 
 def _walk_all(neighbors, walks, rows, entries, order, use):
     """Walk from the ``entries``, in ``order``, and ``use`` every chunk of walks."""
+    if walks.allowed is not None:
+        entries = with_seeds(entries, walks.allowed.seeds, neighbors.shape[1])
 
     def walk_chunk(lo, hi):
         part, (scores, ids) = order[lo:hi], _room(walks, hi - lo)
@@ -375,14 +368,9 @@ def adaptive_beam(spread, k, ef, n, share=1.0):
 
     Beams are remembered as long as the ``spread``, which nobody changes, is there.
     """
-    key = id(spread), k, ef, n, share
-    owner, beam = _beams.get(key, (None, None))
-    if owner is None or owner() is not spread:
-        if len(_beams) >= BEAMS:
-            _beams.clear()
-        beam = compute_beam(spread, k, ef, n, share)
-        _beams[key] = weakref.ref(spread), beam
-    return beam
+    return _beams.get(
+        spread, (k, ef, n, share), lambda: compute_beam(spread, k, ef, n, share)
+    )
 
 
 def compute_beam(spread, k, ef, n, share=1.0):
