@@ -36,7 +36,8 @@ SIZES = 16, 32, 48, 64, 96, 128, 160, 192, 224  # numbers that are tried
 SHARES = np.array([0, 0.25, 0.5, 1], np.float32)  # of the rest that are tried
 MARGIN = 1.5  # times the candidates of rows as queries: others need more
 SEEN = 16384  # rows that stand for all that are near no query
-PART = 4096  # rows that are looked at at a time
+PART = 4096  # rows that are looked at at a time,
+COLUMNS = 256  # and columns of a product
 
 # Nanoseconds of a query in a batch, measured on the machine of ``points.Work``.
 LISTS = 12  # that a query scans, about
@@ -69,7 +70,7 @@ class Reduction(NamedTuple):
     share: float  # of the squared rest of a row that estimates add
 
 
-def principal(X, wish, rng, from_origin=False):
+def principal(X, wish, rng, from_origin=False, n_threads=1):
     """Mean (d,) of some rows of ``X`` but for far ones, and directions (d, n).
 
     The mean is 0 where rows differ ``from_origin``, as inner products see them.
@@ -84,10 +85,10 @@ def principal(X, wish, rng, from_origin=False):
     some = some[np.isfinite(some).all(axis=1)]  # where nobody checked
     some = some if len(some) else np.zeros((1, d), np.float32)
     if from_origin:
-        return np.zeros(d, np.float32), _components(some, wish, rng)
+        return np.zeros(d, np.float32), _components(some, wish, rng, n_threads)
     some = some[_is_near(some)]
     mean = some.mean(axis=0)
-    return mean, _components(some - mean, wish, rng)
+    return mean, _components(some - mean, wish, rng, n_threads)
 
 
 def _is_near(rows):
@@ -111,18 +112,29 @@ def turned(directions, rng):
     return (directions @ turn).astype(np.float32)
 
 
-def _components(gaps, wish, rng):
+def _components(gaps, wish, rng, n_threads):
     """The first principal components (d, n), as many as wished; any basis for all."""
     d = gaps.shape[1]
     sizes = [size for size in wish.sizes if size < d]
     if not sizes:
         return np.eye(d, dtype=np.float32)
-    spread = gaps.T @ gaps
+    spread = _spread(gaps, n_threads)
     U, values, _ = randomized_svd(spread, sizes[-1], n_iter=ROUNDS, random_state=rng)
     held = np.cumsum(values)[np.array(sizes) - 1] >= wish.held * np.trace(spread)
     if held.any():
         return U[:, : sizes[int(held.argmax())]]
     return U if len(sizes) == len(wish.sizes) else np.eye(d, dtype=np.float32)
+
+
+def _spread(gaps, n_threads):
+    """``gaps.T @ gaps``, in parts that do not depend on the number of threads."""
+    spread = np.empty((gaps.shape[1], gaps.shape[1]), np.float32)
+
+    def task(lo, hi):
+        np.matmul(gaps.T, gaps[:, lo:hi], out=spread[:, lo:hi])
+
+    run(task, len(spread), COLUMNS, n_threads)
+    return spread
 
 
 def reduction(X, plan, sample, rng, from_origin):
@@ -136,7 +148,7 @@ def reduction(X, plan, sample, rng, from_origin):
     sizes = range(STEP, min(MOST, d - 1) + 1, STEP) if auto else (plan.n_components,)
     wish = Wish(tuple(sizes), HELD if auto and not from_origin else 1.0)
     with blas().limit(limits=1, user_api="blas"):  # the threads are ours
-        mean, U = principal(X, wish, rng, from_origin)
+        mean, U = principal(X, wish, rng, from_origin, sample.n_threads)
         size, share = U.shape[1], 0.0
         if size < d:
             sizes = (*(few for few in SIZES if auto and few < size), size)

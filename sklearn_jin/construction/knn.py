@@ -7,7 +7,7 @@ from sklearn_jin.construction.reduced import learn_rerank, lists_of
 from sklearn_jin.points import count, rows_of
 from sklearn_jin.points.rows import float_rows, query_parts
 from sklearn_jin.search.answer import answer
-from sklearn_jin.search.index import Index, Search
+from sklearn_jin.search.index import Index, Search, candidates_each
 from sklearn_jin.search.reduced import rows_by_list
 from sklearn_jin.search.shortlist import others
 from sklearn_jin.search.trial import hold, recall
@@ -30,7 +30,8 @@ def neighbor_graph(points, d, k, target, rng, n_threads):
     some = np.sort(rng.choice(n, min(n, TRIED), replace=False))
     trial = hold(points, frozen(rows_of(points, some)), k + 1, n_threads)
     index = Index(None, points, None, route)
-    room = max(LEAST_ROOM, int(learn_rerank(route, sample) * (k + 1)))
+    each = candidates_each(learn_rerank(route, sample)[0], k + 1)
+    room = max(LEAST_ROOM, int(each * (k + 1)))
     for search in searches(len(route.squares), k + 1, min(n, room), n, n_threads):
         scores, _ = answer(index, trial.queries, search)
         found = recall(trial, scores.astype(np.float32))

@@ -9,12 +9,13 @@ from sklearn_jin._memory import aligned, aligned_empty, frozen, padded_width
 from sklearn_jin._numbers import squares
 from sklearn_jin._simd.products import FOUR, PANEL, ROWS
 from sklearn_jin._threads import run
-from sklearn_jin.construction.codes import KNOWN, NEAR, candidates_needed, hold_rows
+from sklearn_jin.construction.codes import KNOWN, candidates_needed, hold_rows
 from sklearn_jin.construction.components import MARGIN, PART, reduction
 from sklearn_jin.construction.partition import lists_growth, partition_rows
 from sklearn_jin.points import count
 from sklearn_jin.points.panels import panels_of
 from sklearn_jin.points.rows import RowsIP, RowsL2, float_rows
+from sklearn_jin.search.index import FEW, MANY, Learned
 from sklearn_jin.search.probing import Probe
 from sklearn_jin.search.reduced import (
     MIDDLE,
@@ -27,7 +28,9 @@ from sklearn_jin.search.reduced import (
 
 LISTED = 48  # rows that a centre is learned from, at most
 LISTS_PER_TASK = 4
-FEWEST_RERANK = 2.5  # candidates a neighbour by default, and KNOWN / NEAR at most
+FEWEST_RERANK = 2.5  # candidates a neighbour by default, and KNOWN / FEW at most,
+FEWEST_FAR = 1.5  # and where MANY neighbours are wanted
+ROOM = 4 * MANY  # candidates among which neighbours are looked for
 
 
 class Plan(NamedTuple):
@@ -87,20 +90,31 @@ def lists_of(points, d, rng, n_threads):
 
 
 def learn_rerank(lists, sample):
-    """Candidates a neighbour by which nearly all of a sample's neighbours are found.
+    """Candidates a neighbour by which nearly all of a sample's are found, as Learned.
 
-    If all ``lists`` are scanned, and within limits: see
+    And the share of the ``FEW`` nearest that are found by so many, if all ``lists`` are
+    scanned.  There are limits; see
     :func:`sklearn_jin.construction.codes.candidates_needed`.
     """
     (queries, _, ids), own, _ = sample
-    near, room = ids[:, own : own + NEAR], KNOWN + own
-    if not near.size:
-        return FEWEST_RERANK
-    found, _ = candidates(lists, queries, Probe(len(lists.squares), False, room))
+    found, _ = candidates(lists, queries, Probe(len(lists.squares), False, ROOM + own))
+    ranks = _ranks_among(ids[:, own : own + MANY], found) - own
+    few = ranks[:, :FEW]
+    rerank = min(max(FEWEST_RERANK, _candidates_each(few)), KNOWN / FEW)
+    far = min(rerank, max(FEWEST_FAR, _candidates_each(ranks)))
+    held = np.mean(few <= rerank * few.shape[1]) if few.size else 1.0
+    return Learned(rerank, far=far), float(held)
+
+
+def _ranks_among(near, found):
+    """Places from 1 on of ``near`` (n, k) among ``found`` (n, m): m + 1 for none."""
     places = near[:, :, None] == found[:, None]
-    ranks = np.where(places.any(axis=2), places.argmax(axis=2) + 1 - own, KNOWN)
-    wanted = MARGIN * candidates_needed(ranks) / near.shape[1]
-    return min(max(FEWEST_RERANK, wanted), KNOWN / NEAR)
+    return np.where(places.any(axis=2), places.argmax(axis=2), found.shape[1]) + 1
+
+
+def _candidates_each(ranks):
+    """Candidates for each of the neighbours of these ``ranks`` (n, k)."""
+    return MARGIN * candidates_needed(ranks) / max(1, ranks.shape[1])
 
 
 def _rows(Z):

@@ -54,7 +54,10 @@ class IVFNeighbors(Coded, PartitionNeighbors):
         inner product, of random directions).  Codes of 4 bits or fewer
         (``ProductQuantizer(n_bits=4)``, ``RaBitQ``, ``SAQ`` of one segment) are scanned
         by tables in registers; others are scored one by one, which takes ten times as
-        long.  None scans the rows themselves.
+        long.  ``PCAQuantizer(n_bits=8)`` makes the lists of :class:`IVFPCANeighbors`,
+        of as many components, which is the fastest for batches; ``quantizer_`` is then
+        the :class:`ScalarQuantizer` of all features that sorts candidates.  None scans
+        the rows themselves.
     rerank : float, "bound" or None, default=None
         Number of candidates for each neighbour that are scored exactly after the scan
         of the codes.  More raise recall and take about 60 ns each.  None takes 1.5 for

@@ -1,15 +1,11 @@
 """Approximate neighbours by lists of rows that are reduced to principal components."""
 
-from sklearn.utils import check_random_state
-
 from sklearn_jin._compat import Integers, StrOptions
 from sklearn_jin.neighbors._base import NeighborsTransformer
-from sklearn_jin.neighbors._codes import store_of, wanted
+from sklearn_jin.neighbors._codes import wanted
 from sklearn_jin.neighbors._partition import PartitionNeighbors
 from sklearn_jin.neighbors._shell import shell, transformer
 from sklearn_jin.quantizers._scalar import ScalarQuantizer
-
-LEAST_RERANK = 12  # candidates beyond the neighbours by default, at least
 
 
 @shell
@@ -46,6 +42,9 @@ class IVFPCANeighbors(PartitionNeighbors):
         so rough that neighbours are lost among the candidates, or many candidates must
         be scored.  ``"auto"`` takes as many as make a query the least work, as a trial
         on some rows tells; with as many as there are features nothing is left out.
+        Where the bytes of none hold 95 % of some rows' neighbours among the candidates,
+        as of rows of very different lengths, it keeps none: the lists hold the rows
+        themselves, as those of ``IVFNeighbors(quantizer=None)`` do.
     n_probes : int or None, default=None
         Number of lists that a query scans.  Recall and query time grow with it.  None
         takes twice the root of ``n_lists``, and 28 at least.  It is read when a
@@ -105,7 +104,7 @@ class IVFPCANeighbors(PartitionNeighbors):
     n_lists_ : int
         Number of lists, and 0 where all rows are scanned.
     n_components_ : int
-        Number of components, and 0 where all rows are scanned.
+        Number of components, and 0 where rows themselves are scanned.
     list_sizes_ : ndarray of shape (`n_lists_`,), int64
         Number of rows in every list; some may be empty.
     imbalance_ : float
@@ -123,7 +122,7 @@ class IVFPCANeighbors(PartitionNeighbors):
     effective_metric_params_ : dict
         Empty, since no metric has parameters.
     quantizer_ : quantizer or None
-        What makes the bytes of all features; None where all rows are scanned.
+        What makes the bytes of all features; None where rows themselves are scanned.
     index_ : Index
         The fitted index as one record of arrays: ``metric``; ``points``, the rows as
         they are kept for exact scores; ``route``, which is the lists, or tells that all
@@ -179,34 +178,12 @@ class IVFPCANeighbors(PartitionNeighbors):
         return wanted(self, metric, ScalarQuantizer(8))
 
     def _lists(self, metric, points, quantizer, step):
-        from sklearn_jin.construction import codes, lists_of_codes, reduced
-        from sklearn_jin.search.index import Learned
-
-        rng, n_threads = check_random_state(self.random_state), self._threads()
-        n_train = None if self.max_train == "auto" else self.max_train
-        plan = reduced.Plan(self.n_lists_, self.n_components, n_train)
-        sample = codes.hold_rows(points, metric.width_, rng, n_threads)
-        lists, sizes = reduced.reduce_rows(points, metric.width_, plan, sample, rng)
-        self.n_components_ = lists.centers.shape[1]
-        step()
-        if metric.width_ < codes.WIDE or not codes.has_wider(points, store_of(self)):
-            quantizer.fit(codes.training_rows(points, metric))
-            encoded = codes.Encoded(quantizer, None)
-        else:
-            encoded = codes.encode_rows(points, metric, quantizer, sample)
-        rerank = reduced.learn_rerank(lists, sample)
-        learned = Learned(rerank, encoded.overestimate)
-        return lists_of_codes.Coded(
-            encoded.quantizer, lists, sizes, learned, codes=encoded.codes
-        )
-
-    def _search(self, k):
-        search = super()._search(k)
-        learned = self.index_.learned
-        if self.rerank is None and learned.rerank is not None:
-            room = min(max(search.room, k + LEAST_RERANK), self.n_samples_fit_)
-            search = search._replace(room=room)
-        return search._replace(overestimate=learned.overestimate, bound=False)
+        if quantizer is None:
+            return super()._lists(metric, points, None, step)
+        coded = self._component_lists(metric, points, self.n_components, step)
+        if coded.quantizer is not None:
+            self.n_components_ = coded.lists.centers.shape[1]
+        return coded
 
 
 @transformer

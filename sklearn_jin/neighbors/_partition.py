@@ -19,9 +19,12 @@ from sklearn_jin.neighbors._codes import (
 )
 from sklearn_jin.neighbors._shell import Reranked, shell
 from sklearn_jin.quantizers._base import Quantizer
+from sklearn_jin.quantizers._pca import PCAQuantizer
 from sklearn_jin.quantizers._product import AnisotropicQuantizer, ProductQuantizer
 from sklearn_jin.quantizers._rabitq import RaBitQ
+from sklearn_jin.quantizers._scalar import ScalarQuantizer
 
+LEAST_RERANK = 12  # candidates beyond the neighbours of components, by default
 WIDEST_RERANK = 32  # candidates a neighbour of a search that a bound ends, at most
 
 
@@ -86,6 +89,8 @@ class PartitionNeighbors(Reranked, Neighbors):
         from sklearn_jin.construction.partition import CODED, partition_rows
         from sklearn_jin.points.rows import float_rows
 
+        if isinstance(quantizer, PCAQuantizer) and quantizer.n_bits == 8:
+            return self._component_lists(metric, points, quantizer.n_components, step)
         rng, n_threads = check_random_state(self.random_state), self._threads()
         n_train = None if self.max_train == "auto" else self.max_train
         X = float_rows(points, metric.width_)
@@ -100,6 +105,31 @@ class PartitionNeighbors(Reranked, Neighbors):
             return lists_of_codes.choose_lists(coding, self._tried(metric), rng)
         own = None if quantizer is None else clone(quantizer)
         return lists_of_codes.code_lists(coding, own, rng)
+
+    def _component_lists(self, metric, points, n_components, step):
+        """Lists of so many principal components in bytes; ``step`` is called once."""
+        from sklearn_jin.construction import codes, lists_of_codes, reduced
+
+        rng, n_threads = check_random_state(self.random_state), self._threads()
+        n_train = None if self.max_train == "auto" else self.max_train
+        plan = reduced.Plan(self.n_lists_, n_components, n_train)
+        sample = codes.hold_rows(points, metric.width_, rng, n_threads)
+        lists, sizes = reduced.reduce_rows(points, metric.width_, plan, sample, rng)
+        learned, held = reduced.learn_rerank(lists, sample)
+        if n_components == "auto" and held < lists_of_codes.HELD:
+            # The bytes of a list have one unit, too rough for rows of all scales.
+            return self._lists(metric, points, None, step)
+        step()
+        quantizer = ScalarQuantizer(8)
+        if metric.width_ < codes.WIDE or not codes.has_wider(points, store_of(self)):
+            quantizer.fit(codes.training_rows(points, metric))
+            encoded = codes.Encoded(quantizer, None)
+        else:
+            encoded = codes.encode_rows(points, metric, quantizer, sample)
+        learned = learned._replace(overestimate=encoded.overestimate)
+        return lists_of_codes.Coded(
+            encoded.quantizer, lists, sizes, learned, codes=encoded.codes
+        )
 
     def _wanted(self, metric):
         """The quantizer of residuals, "auto", or None for the rows themselves."""
@@ -128,11 +158,16 @@ class PartitionNeighbors(Reranked, Neighbors):
 
     def _search(self, k):
         from sklearn_jin.search.index import Search
+        from sklearn_jin.search.reduced import Reduced
 
         n = self.n_samples_fit_
         bound = self.rerank == "bound"
         widest = WIDEST_RERANK * k if bound else n
         room, overestimate = candidates_of(self, k, widest)
+        if isinstance(self.index_.route, Reduced):
+            if self.rerank is None:
+                room = min(max(room, k + LEAST_RERANK), n)
+            overestimate, bound = self.index_.learned.overestimate, False
         n_probes = self._check_probes()
         return Search(k, room, n_probes, self.adaptive, overestimate, bound)
 

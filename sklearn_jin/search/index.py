@@ -5,6 +5,7 @@ answer` reads one.  Nothing in it is ever changed, so a query that began with an
 ends with the same one, whatever other threads do.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,8 @@ from sklearn_jin.points import count, ranges_of
 
 CACHED = 1 << 18  # numbers that are looked at twice: 15 GB/s, not the memory's 11
 
+FEW, MANY = 10, 100  # neighbours for which candidates are learned
+
 
 class Learned(NamedTuple):
     """What ``fit`` learned of the codes and of the data."""
@@ -26,6 +29,7 @@ class Learned(NamedTuple):
     spread: Float64[1] = frozen(np.empty(0))  # mean log score by rank; or (0,)
     decoder: object = None  # the quantizer whose codes ``Index.points`` are, if any
     least: int = 1  # candidates by default, however few neighbours are wanted
+    far: float | None = None  # as ``rerank``, where ``MANY`` neighbours are wanted
 
 
 class Index(NamedTuple):
@@ -195,11 +199,25 @@ def candidates_wanted(index, k, rerank, most):
         sure = proposes_bounds(index.route)
         return min(max(k, most), n), 1.0 if sure else overestimate
     if rerank is None:
-        wanted = max(np.ceil(index.learned.rerank * k), index.learned.least)
+        wanted = max(
+            np.ceil(candidates_each(index.learned, k) * k), index.learned.least
+        )
     else:
         wanted = np.ceil(rerank * k)
     room = int(max(k, min(wanted, most)))
     return room, np.inf if index.finer is None else overestimate
+
+
+def candidates_each(learned, k):
+    """Candidates a neighbour by default, of ``k``: the fewer, the more are wanted.
+
+    They are as learned up to ``FEW`` neighbours and from ``MANY`` on, and in proportion
+    to the logarithm of ``k`` between.
+    """
+    if learned.far is None or k <= FEW:
+        return learned.rerank
+    share = min(1.0, math.log(k / FEW) / math.log(MANY / FEW))
+    return learned.rerank + share * (learned.far - learned.rerank)
 
 
 def n_bytes(part):

@@ -13,6 +13,8 @@ from sklearn_jin.points import (
 )
 from sklearn_jin.search.keys import NO_KEY, key_of, split_keys
 
+PIECE = 16  # candidates that are asked for while as many others are scored
+
 
 @loop
 def refine(points, queries, rows, ids, estimates, overestimate, best_scores, best_ids):
@@ -77,20 +79,30 @@ def sift(codes, queries, ids):
 @kernel
 def score_candidates(codes, queries, ids, keys):
     """Fill ``keys`` with those of the points ``ids``, of which -1s come last."""
-    scratch, scores = new_scratch(codes, 1), np.empty(ids.shape[1], np.float32)
+    scratch, scores = new_scratch(codes, 1), np.empty(PIECE, np.float32)
     for q in range(len(ids)):
-        if q + 1 < len(ids):  # soon enough, as in ``refine``
-            for j in range(ids.shape[1]):
-                if ids[q + 1, j] >= 0:
-                    prefetch(codes, ids[q + 1, j])
         n = 0
         while n < ids.shape[1] and ids[q, n] >= 0:
             n += 1
         set_query(codes, scratch, 0, queries, q)
-        score_many(codes, scratch, 0, ids[q], 0, n, scores)
-        for j in range(n):
-            keys[q, j] = key_of(scores[j], ids[q, j])
+        for first in range(0, n, PIECE):
+            if first + PIECE < n:
+                prefetch_piece(codes, ids, q, first + PIECE)
+            elif q + 1 < len(ids):
+                prefetch_piece(codes, ids, q + 1, 0)
+            size = min(PIECE, n - first)
+            score_many(codes, scratch, 0, ids[q], first, size, scores)
+            for j in range(size):
+                keys[q, first + j] = key_of(scores[j], ids[q, first + j])
         keys[q, n:] = NO_KEY
+
+
+@loop
+def prefetch_piece(codes, ids, q, first):
+    """Ask for the codes of a ``PIECE`` of the candidates of a query."""
+    for j in range(first, min(first + PIECE, ids.shape[1])):
+        if ids[q, j] >= 0:
+            prefetch(codes, ids[q, j])
 
 
 @loop

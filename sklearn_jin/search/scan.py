@@ -46,6 +46,7 @@ ROW_BLOCK = 4096  # rows, and queries, of one matrix product
 QUERY_BLOCK = 1024
 CODE_BLOCK = 4096  # codes that are compared with every query of a chunk
 QUERIES_PER_TASK = 64
+ROWS_PER_TASK = 512
 INSERTED = 64  # neighbours; more are selected from all scores, not inserted one by one
 COMPARED = 32  # scores that are compared with a bound at once
 AHEAD = (
@@ -115,16 +116,30 @@ class Products:
     def _push_block(self, start, best, n_threads):
         """Push the points of one block of rows to the shortlists of all queries."""
         ids = self.some[start : start + ROW_BLOCK]
-        whole = len(self.some) == len(self.X)
-        rows = self.X[start : start + ROW_BLOCK] if whole else self.X[ids]
-        rows = rows - self.center
-        x2 = np.ones(len(rows)) if self.is_ip else squares(rows)
+        rows, x2 = self._centered(start, ids, n_threads)
         self.longest = max(self.longest, x2.max())
         step = _queries_of_a_product()
         for lo in range(0, len(self.Q), step):
             part = slice(lo, lo + step)
             lists = type(best)(*(array[part] for array in best))
             push_block(self.Q[part], self.q2[part], rows, x2, ids, lists, n_threads)
+
+    def _centered(self, start, ids, n_threads):
+        """The rows ``ids``, which stand at ``start``, less the center; squared lengths.
+
+        By threads of our own: it is half of the work for a hundred queries.
+        """
+        whole = len(self.some) == len(self.X)
+        rows, x2 = np.empty((len(ids), self.X.shape[1]), np.float32), np.ones(len(ids))
+
+        def task(lo, hi):
+            own = self.X[start + lo : start + hi] if whole else self.X[ids[lo:hi]]
+            np.subtract(own, self.center, out=rows[lo:hi])
+            if not self.is_ip:
+                x2[lo:hi] = squares(rows[lo:hi])
+
+        run(task, len(ids), ROWS_PER_TASK, n_threads)
+        return rows, x2
 
     def _limits(self, last):
         """Limits of exact scores, of queries whose last candidates are ``last``.

@@ -12,6 +12,7 @@ from sklearn_jin.construction import knn
 from sklearn_jin.construction.knn import neighbor_graph, own_neighbors, searches
 from sklearn_jin.points import rows
 from sklearn_jin.points.rows import RowsL2
+from sklearn_jin.search.index import Learned
 
 
 def drawn(X, k, target, n_threads=1):
@@ -72,7 +73,7 @@ def test_the_fewest_lists_that_are_enough_are_taken(target, monkeypatch):
 
 
 def test_candidates_are_added_where_all_lists_do_not_reach_the_recall(monkeypatch):
-    monkeypatch.setattr(knn, "learn_rerank", lambda *_: 1)
+    monkeypatch.setattr(knn, "learn_rerank", lambda *_: (Learned(1), 1))
     monkeypatch.setattr(knn, "LEAST_ROOM", 1)
     X = indexes.rows(400, 20)
     _, search, recall = drawn(X, 5, 1.0)

@@ -7,14 +7,16 @@ from numpy.random import RandomState
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_jin._simd.products import FOUR, ROWS
-from sklearn_jin.construction.codes import NEAR, hold_rows
+from sklearn_jin.construction.codes import hold_rows
 from sklearn_jin.construction.components import SHARES
 from sklearn_jin.construction.reduced import (
+    FEWEST_FAR,
     FEWEST_RERANK,
     Plan,
     learn_rerank,
     reduce_rows,
 )
+from sklearn_jin.search.index import FEW, MANY, Learned, candidates_each
 from sklearn_jin.search.probing import Probe
 from sklearn_jin.search.reduced import MIDDLE, TOP, candidates, reduce
 
@@ -100,25 +102,37 @@ def test_equal_rows_lie_at_their_centre():
 def learned(X, n_components, n_queries=64):
     lists, _ = reduced(X, n_lists=8, n_components=n_components)
     sample = hold_rows(record(X), X.shape[1], RandomState(0), 1)
-    return learn_rerank(lists, sample), lists, sample
+    return *learn_rerank(lists, sample), lists, sample
 
 
 def test_where_nothing_is_left_out_few_candidates_are_needed():
-    assert learned(decaying(600, 12), 12)[0] == FEWEST_RERANK
+    assert learned(decaying(600, 12), 12)[0][0] == FEWEST_RERANK
 
 
-def test_candidates_are_as_many_as_hold_nearly_all_neighbours():
+@pytest.mark.parametrize("k", [FEW, MANY])
+def test_candidates_are_as_many_as_hold_nearly_all_neighbours(k):
     X = np.random.default_rng(0).standard_normal((500, 20)).astype(np.float32)
-    rerank, lists, sample = learned(X, 12)
-    assert FEWEST_RERANK < rerank <= 16
-    near = sample.trial.ids[:, 1 : NEAR + 1]
+    found, held, lists, sample = learned(X, 12)
+    assert held >= 0.995
+    each = candidates_each(found, k)
+    assert FEWEST_FAR < found.far <= found.rerank <= 16
+    near = sample.trial.ids[:, 1 : k + 1]
     shares = []
-    for room in (int(NEAR * rerank), int(NEAR * rerank / 3)):
+    for room in (int(k * each), int(k + k * (each - 1) / 4)):
         probe = Probe(8, False, room + 1)
-        found, _ = candidates(lists, sample.trial.queries, probe)
-        shares.append((near[:, :, None] == found[:, None]).any(axis=2).mean())
+        ids, _ = candidates(lists, sample.trial.queries, probe)
+        shares.append((near[:, :, None] == ids[:, None]).any(axis=2).mean())
     assert shares[0] >= 0.995 > shares[1]
 
 
+def test_candidates_go_over_from_few_to_many_neighbours():
+    each = [
+        candidates_each(Learned(4.0, far=2.0), k) for k in (1, 10, 11, 50, 100, 999)
+    ]
+    assert each[:2] == [4, 4] and each[4:] == [2, 2]
+    assert 4 > each[2] > each[3] > 2
+    assert candidates_each(Learned(4.0), 50) == 4
+
+
 def test_of_one_row_there_is_nothing_to_learn():
-    assert learned(np.ones((1, 4), np.float32), 4)[0] == FEWEST_RERANK
+    assert learned(np.ones((1, 4), np.float32), 4)[0][0] == FEWEST_RERANK

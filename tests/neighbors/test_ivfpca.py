@@ -12,7 +12,13 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.utils._param_validation import InvalidParameterError
 
-from sklearn_jin import FlatNeighbors, IVFPCANeighbors, IVFPCATransformer
+from sklearn_jin import (
+    FlatNeighbors,
+    IVFNeighbors,
+    IVFPCANeighbors,
+    IVFPCATransformer,
+    PCAQuantizer,
+)
 from sklearn_jin.benchmark import counting
 
 # Slow as plain Python, for which the parts are tested by themselves.
@@ -49,6 +55,17 @@ def test_few_components_are_taken_where_few_tell_neighbours_apart(data):
     other = IVFPCANeighbors(n_components=20, random_state=0).fit(data[0])
     assert other.n_components_ == 20
     assert other.memory_usage()["codes"] < index.memory_usage()["codes"]
+
+
+def test_lists_take_components_as_a_quantizer(data):
+    X, Q = data
+    lists = {"n_lists": 77, "n_probes": 20, "random_state": 0}
+    one = IVFPCANeighbors(n_components=24, **lists).fit(X)
+    other = IVFNeighbors(quantizer=PCAQuantizer(24, n_bits=8), **lists).fit(X)
+    assert other.quantizer_.n_bits == 8 and other.memory_usage() == one.memory_usage()
+    for k in (1, 30):
+        for found, expected in zip(other.kneighbors(Q, k), one.kneighbors(Q, k)):
+            assert_array_equal(found, expected)
 
 
 def test_more_components_than_features_are_all():
@@ -134,3 +151,13 @@ def test_few_rows_that_are_far_off_take_no_neighbours_from_the_others(n_far, far
     exact = FlatNeighbors(n_neighbors=10).fit(X)
     near, found = (i.kneighbors(X[100:400])[0] for i in (exact, index))
     assert np.mean(found <= near[:, -1:] * (1 + 1e-6) + 1e-6) > 0.95
+
+
+def test_lists_hold_rows_where_bytes_do_not_tell_them_apart():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((6000, 24)) * 10 ** rng.uniform(-3, 3, (6000, 1))
+    Q = 1.01 * X[:200]
+    index = IVFPCANeighbors(random_state=0).fit(X)
+    assert index.n_components_ == 0 and index.quantizer_ is None
+    ids = index.kneighbors(Q, 10, return_distance=False)
+    assert share_found(ids, naive.nearest(X, Q, 10)) > 0.97
