@@ -6,7 +6,7 @@ kept on disk, so that a second process loads them instead of compiling.
 Importing this module imports Numba; the estimators import it on first use.
 """
 
-from numba import config, njit
+from numba import config, njit, typeof
 
 # fastmath=True would also promise that NaN and inf never occur, yet a short
 # beam is padded with inf and a user may disable the check for NaN.  Only the
@@ -50,3 +50,21 @@ def piece(function):
     they do.
     """
     return njit(inline="always", error_model="numpy")(function)
+
+
+def call(kernel, entries, *args):
+    """``kernel(*args)``, without a look at the types of the arguments if it is known.
+
+    Numba looks at those of every call: 4 us for records of a dozen arrays.  In
+    ``entries``, a dict, the compiled function is kept for calls whose arguments have
+    the same types, which who passes it must be sure of; None keeps nothing.
+    """
+    entry = None if entries is None else entries.get(kernel)
+    if entry is not None:
+        return entry(*args)
+    found = kernel(*args)
+    if entries is not None and not PLAIN:
+        compiled = kernel.overloads.get(tuple(map(typeof, args)))
+        if compiled is not None:
+            entries[kernel] = compiled.entry_point
+    return found

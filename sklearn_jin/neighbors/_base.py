@@ -33,6 +33,7 @@ from sklearn_jin.neighbors._filters import Limits, finished, nearest
 from sklearn_jin.neighbors._groups import keep_groups
 from sklearn_jin.neighbors._inputs import checked, form_of, kept_types
 from sklearn_jin.neighbors._keeping import KeptIndex
+from sklearn_jin.neighbors._known import FEW, forget, known_of
 from sklearn_jin.neighbors._progress import watch
 from sklearn_jin.neighbors._queries import Queries
 from sklearn_jin.neighbors._shell import shell
@@ -103,6 +104,7 @@ class Neighbors(
             If a parameter, ``X`` or ``groups`` is invalid.  The estimator is then left
             as it was.
         """
+        forget(self)
         twin = self._twin()
         vars(twin).pop("_mapped", None)
         X = checked(twin, X, reset=True, kept=kept_types(twin))
@@ -204,6 +206,8 @@ class Neighbors(
                 f"n_neighbors = {k}, {name} = {twin.n_rows_}, "
                 f"n_samples = {len(queries)}"
             )
+        if len(queries) <= FEW and not own and twin.index_.changes is None:
+            twin._known = known_of(self)
         scores, ids = twin._answer(queries, k, own)
         return (finish(scores), ids) if return_distance else ids
 
@@ -294,7 +298,8 @@ class Neighbors(
         n_threads = 1  # to count them takes as long as other steps of one query
         if self.n_jobs is not None or len(queries) > 1:
             n_threads = count_threads(self.n_jobs)
-        search = self._search(k + own)
+        known = vars(self).get("_known")
+        search = self._search(k + own) if known is None else known.search(self, k)
         if own or n_threads > 1:  # for each replacement takes a microsecond
             search = search._replace(k=k, own=own, n_threads=n_threads)
         if allowed is not None:

@@ -9,6 +9,7 @@ from sklearn_jin._memory import frozen
 from sklearn_jin.metrics import METRICS
 from sklearn_jin.neighbors._groups import put_groups
 from sklearn_jin.neighbors._inputs import checked, kept_types
+from sklearn_jin.neighbors._known import forget
 from sklearn_jin.neighbors._progress import watch
 
 # Parameters that no index is built by: they are read when a query is made.
@@ -208,6 +209,7 @@ class Changing:
     def _changeable(self):
         """A twin to be changed."""
         twin = self._fitted()
+        forget(self)
         if "_mapped" in vars(twin):
             raise ValueError(
                 f"this {type(self).__name__} is mapped from a file, which is never "

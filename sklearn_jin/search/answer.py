@@ -9,6 +9,7 @@ of them, is scanned.
 
 import numpy as np
 
+from sklearn_jin._jit import call
 from sklearn_jin._memory import frozen
 from sklearn_jin.points import count, encode_queries
 from sklearn_jin.search import counters
@@ -100,15 +101,15 @@ def _answer(index, queries, search):
     finer = index.finer
     asked = None if finer is None else encode_queries(finer, queries)
     copies = copies_of(index.route)
-    allowed = allowed_places(search.allowed, copies)
+    allowed, entries = allowed_places(search.allowed, copies), search.entries
 
     def use(part, estimates, candidates):
         if finer is not None:
             candidates, estimates = sift(finer, frozen(asked[part]), candidates)
         if allowed is not None:
             candidates = np.where(allowed[candidates], candidates, np.int32(-1))
-        n_exact = refine(
-            index.points, exact_queries, part, candidates, estimates,
+        n_exact = call(
+            refine, entries, index.points, exact_queries, part, candidates, estimates,
             search.overestimate, scores, ids,
         )  # fmt: skip
         counters.add(exact=n_exact)
@@ -135,4 +136,5 @@ def _scan(index, queries, search):
         some = allowed_ids(search.allowed, count(index.points))
         return scan_each(index.points, encoded, some, search.k, search.n_threads)
     flat = index._replace(codes=None, route=FLAT, finer=None)
-    return _answer(flat, queries, search._replace(own=False, overestimate=np.inf))
+    search = search._replace(own=False, overestimate=np.inf, entries=None)
+    return _answer(flat, queries, search)

@@ -70,6 +70,7 @@ class Search(NamedTuple):
     allowed: np.ndarray | None = None  # (n_points,) bool: ids that may be returned
     n_threads: int = 1
     sieve: tuple | None = None  # ``allowed`` as the route takes it: see ``filtered``
+    entries: dict | None = None  # kernels that were called before: see ``call``
 
 
 class Flat(NamedTuple):

@@ -9,7 +9,7 @@ from numba.extending import overload
 
 from sklearn_jin._arrays import Int32, Int64
 from sklearn_jin._dispatch import singledispatch
-from sklearn_jin._jit import kernel, loop
+from sklearn_jin._jit import call, kernel, loop
 from sklearn_jin._memory import Remembered, Zeros, frozen
 from sklearn_jin._threads import run
 from sklearn_jin.points import HOW, count, encode_queries, subset
@@ -76,7 +76,9 @@ def propose_by_walks(route, index, queries, search, use):
         beam = adaptive_beam(spread, search.k, search.effort, n, share)
     room = min(search.room, beam.ef)
     allowed = None if sieve is None else sieve.nodes
-    walks = Walks(searched, encoded, room, beam, search.n_threads, allowed)
+    walks = Walks(
+        searched, encoded, room, beam, search.n_threads, allowed, search.entries
+    )
     if search.own:
         copies = copies_of(route)
         own = np.arange(n, dtype=np.int32)
@@ -137,6 +139,7 @@ class Walks(NamedTuple):
     beam: Beam
     n_threads: int
     allowed: object = None  # the :class:`~sklearn_jin.search.beam.Sieve` of nodes
+    entries: dict | None = None  # see ``Search``
 
 
 @kernel
@@ -301,9 +304,9 @@ def visit(layers, walks, rows, use):
     if n <= chunk:
         order, (scores, ids) = np.empty(n, np.int64), _room(walks, n)
         visited = _zeros.take(visited_words(len(layers.neighbors), n))
-        work = walk_down(
-            layers, walks.points, walks.queries, rows, walks.beam, walks.allowed, order,
-            visited, scores, ids,
+        work = call(
+            walk_down, walks.entries, layers, walks.points, walks.queries, rows,
+            walks.beam, walks.allowed, order, visited, scores, ids,
         )  # fmt: skip
         _zeros.give(visited)
         counters.add(*work)
