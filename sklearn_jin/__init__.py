@@ -41,9 +41,17 @@ from sklearn_jin.quantizers._saq import SAQ
 from sklearn_jin.quantizers._scalar import ScalarQuantizer
 from sklearn_jin.quantizers._ternary import TernaryQuantizer
 from sklearn_jin.storage import load
+from sklearn_jin.supervised._classify import ANNClassifier, ANNRadiusClassifier
+from sklearn_jin.supervised._impute import ANNImputer
+from sklearn_jin.supervised._regress import ANNRadiusRegressor, ANNRegressor
 
 __all__ = [
     "SAQ",
+    "ANNClassifier",
+    "ANNImputer",
+    "ANNRadiusClassifier",
+    "ANNRadiusRegressor",
+    "ANNRegressor",
     "AnisotropicQuantizer",
     "BinaryQuantizer",
     "DualBranchHNSWNeighbors",
