@@ -2,14 +2,15 @@
 When an index pays off for a classifier
 =======================================
 
-``ANNClassifier`` builds an index, which takes time that ``KNeighborsClassifier`` does not
-need; its predictions then take less.  This prints, for several sizes of data, the process
-time of fit and score of both, and from how many queries on the index is ahead:
+``ANNClassifier`` builds an index, which takes time that ``KNeighborsClassifier`` does
+not need; its predictions then take less.  This prints, for several sizes of data, the
+process time of fit and score of both, and from how many queries on the index is ahead:
 
     python examples/predict_break_even.py --rows 10000 100000 --features 16 128
 
-Rows are normal numbers in as many clusters as there are classes, within a subspace of 16
-dimensions, as data often are.  One thread, so that process time is what a core takes.
+Rows are normal numbers in as many clusters as there are classes, within a subspace of
+16 dimensions, as data often are.  One thread, so that process time is what a core
+takes.
 """
 
 import argparse

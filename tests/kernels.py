@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "sklearn_jin"
 WITHOUT_KERNELS = {
     *("__init__.py", "__main__.py", "_threads.py", "_version.py", "_warmup.py"),
     "metrics.py",
+    "graphs.py",
     *("benchmark", "neighbors", "quantizers", "lid", "lid.py", "storage", "supervised"),
 }
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)

@@ -13,7 +13,7 @@ FLOORS = [
     ["points"],
     ["search"],
     ["construction", "storage"],
-    ["neighbors", "quantizers", "lid", "supervised", "_warmup"],
+    ["neighbors", "quantizers", "lid", "supervised", "graphs", "_warmup"],
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 TOP = len(FLOORS)  # __init__, __main__ and what is built on fitted estimators
