@@ -16,6 +16,8 @@ WITHOUT_KERNELS = {
     *("__init__.py", "__main__.py", "_threads.py", "_version.py", "_warmup.py"),
     "metrics.py",
     "graphs.py",
+    "_told.py",
+    "_links.py",
     *("benchmark", "neighbors", "quantizers", "lid", "lid.py", "storage", "supervised"),
 }
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)

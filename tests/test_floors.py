@@ -8,7 +8,7 @@ from kernels import PACKAGE
 FLOORS = [
     [
         *("_jit", "_memory", "_simd", "_threads", "_dispatch", "_compat", "_version"),
-        *("_arrays", "_numbers", "metrics"),
+        *("_arrays", "_numbers", "_told", "_links", "metrics"),
     ],
     ["points"],
     ["search"],

@@ -99,6 +99,13 @@ def test_rows_are_copied_unless_told_otherwise():
     assert not np.isnan(Q).any()
 
 
+def test_output_may_be_a_data_frame():
+    pytest.importorskip("pandas")
+    ours = ANNImputer(add_indicator=True).set_output(transform="pandas")
+    frame = ours.fit_transform(holes())
+    assert list(frame) == list(ours.get_feature_names_out())
+
+
 def test_a_metric_that_is_not_euclidean_is_refused():
     with pytest.raises(ValueError, match=r"'cosine'.*metric='euclidean'"):
         ANNImputer(FlatNeighbors(metric="cosine")).fit(holes())
