@@ -7,6 +7,12 @@ can search.  Importing this package compiles nothing and does not import Numba.
 
 from sklearn_jin._version import __version__
 from sklearn_jin._warmup import warmup
+from sklearn_jin.graphs import (
+    connect_components,
+    duplicate_groups,
+    rerank_diverse,
+    symmetrize,
+)
 from sklearn_jin.lid import (
     LocalIntrinsicDimensionality,
     TwoNN,
@@ -41,9 +47,17 @@ from sklearn_jin.quantizers._saq import SAQ
 from sklearn_jin.quantizers._scalar import ScalarQuantizer
 from sklearn_jin.quantizers._ternary import TernaryQuantizer
 from sklearn_jin.storage import load
+from sklearn_jin.supervised._classify import ANNClassifier, ANNRadiusClassifier
+from sklearn_jin.supervised._impute import ANNImputer
+from sklearn_jin.supervised._regress import ANNRadiusRegressor, ANNRegressor
 
 __all__ = [
     "SAQ",
+    "ANNClassifier",
+    "ANNImputer",
+    "ANNRadiusClassifier",
+    "ANNRadiusRegressor",
+    "ANNRegressor",
     "AnisotropicQuantizer",
     "BinaryQuantizer",
     "DualBranchHNSWNeighbors",
@@ -76,10 +90,14 @@ __all__ = [
     "VamanaNeighbors",
     "VamanaTransformer",
     "__version__",
+    "connect_components",
     "describe_difficulty",
+    "duplicate_groups",
     "hubness",
     "k_occurrence",
     "load",
     "relative_contrast",
+    "rerank_diverse",
+    "symmetrize",
     "warmup",
 ]

@@ -4,6 +4,8 @@ from numbers import Integral
 
 from sklearn.base import _fit_context
 from sklearn.neighbors._base import KNeighborsMixin, RadiusNeighborsMixin
+from sklearn.neighbors._base import _get_weights as get_weights
+from sklearn.utils._missing import is_scalar_nan
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -67,5 +69,7 @@ __all__ = [
     "RadiusNeighborsMixin",
     "StrOptions",
     "_fit_context",
+    "get_weights",
+    "is_scalar_nan",
     "validate_params",
 ]

@@ -8,6 +8,8 @@ Importing this module imports Numba; the estimators import it on first use.
 
 from numba import config, njit, typeof
 
+from sklearn_jin import _told  # noqa: F401  # hears of what is compiled from here on
+
 # fastmath=True would also promise that NaN and inf never occur, yet a short
 # beam is padded with inf and a user may disable the check for NaN.  Only the
 # freedom to re-order is granted.

@@ -15,7 +15,10 @@ PACKAGE = Path(__file__).parents[1] / "sklearn_jin"
 WITHOUT_KERNELS = {
     *("__init__.py", "__main__.py", "_threads.py", "_version.py", "_warmup.py"),
     "metrics.py",
-    *("benchmark", "neighbors", "quantizers", "lid", "lid.py", "storage"),
+    "graphs.py",
+    "_told.py",
+    "_links.py",
+    *("benchmark", "neighbors", "quantizers", "lid", "lid.py", "storage", "supervised"),
 }
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 

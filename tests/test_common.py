@@ -2,8 +2,25 @@
 
 import indexes
 import pytest
+from sklearn.base import clone
 from sklearn.utils import estimator_checks as checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_jin import (
+    ANNClassifier,
+    ANNImputer,
+    ANNRadiusClassifier,
+    ANNRadiusRegressor,
+    ANNRegressor,
+)
+
+PREDICTING = [
+    *(ANNClassifier(), ANNRegressor(), ANNImputer()),
+    *(
+        ANNRadiusClassifier(outlier_label="most_frequent"),
+        ANNRadiusRegressor(radius=3.0),
+    ),
+]
 
 BY_HAND = [
     "check_dataframe_column_names_consistency",
@@ -25,6 +42,18 @@ BY_HAND_FOR_TRANSFORMERS = [
 @parametrize_with_checks(list(indexes.checked()))
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
+
+
+@pytest.mark.filterwarnings("ignore:One or more samples have no neighbors")
+@parametrize_with_checks(PREDICTING)
+def test_scikit_learn_checks_of_what_predicts(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("estimator", PREDICTING, ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize("check", BY_HAND)
+def test_checks_of_scikit_learn_for_its_own_that_predict(estimator, check):
+    getattr(checks, check)(type(estimator).__name__, clone(estimator))
 
 
 @pytest.mark.filterwarnings("ignore:X (does not have valid|has) feature names")

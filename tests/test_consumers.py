@@ -10,8 +10,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.cluster import DBSCAN, AgglomerativeClustering, SpectralClustering
-from sklearn.datasets import load_digits, load_iris, make_swiss_roll
+from sklearn.cluster import (
+    DBSCAN,
+    HDBSCAN,
+    OPTICS,
+    AgglomerativeClustering,
+    SpectralClustering,
+)
+from sklearn.datasets import load_digits, load_iris, make_blobs, make_swiss_roll
 from sklearn.manifold import TSNE, Isomap, SpectralEmbedding
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -25,7 +31,10 @@ from sklearn.neighbors import (
     radius_neighbors_graph,
 )
 from sklearn.pipeline import make_pipeline
+from sklearn.semi_supervised import LabelSpreading
 from threadpoolctl import threadpool_limits
+
+from sklearn_jin import connect_components, symmetrize
 
 # Real sizes let a graph be walked; plain Python kernels would take minutes.
 pytestmark = pytest.mark.jit
@@ -197,6 +206,55 @@ def test_agglomerative_clustering(transformer, iris):
         model.set_params(connectivity=transformer.fit_transform).fit_predict(iris[0]),
         expected.labels_,
     )
+
+
+def test_optics_on_a_symmetric_graph(transformer, iris):
+    X = iris[0]
+    graph = symmetrize(transformer.set_params(n_neighbors=60).fit_transform(X))
+    params = {"min_samples": 5, "max_eps": 0.5}
+    ours = OPTICS(metric="precomputed", **params).fit(graph)
+    expected = OPTICS(**params).fit(X)
+    assert_array_equal(ours.ordering_, expected.ordering_)
+    assert_allclose(ours.reachability_, expected.reachability_, 1e-4)
+    assert_array_equal(ours.labels_, expected.labels_)
+
+
+@pytest.mark.filterwarnings("ignore:The default value of `copy`")
+def test_hdbscan_on_a_graph_that_is_connected(transformer):
+    X, _ = make_blobs(250, 5, centers=4, random_state=3)
+    X = X.astype(np.float32)
+    graph = transformer.set_params(n_neighbors=30).fit_transform(X)
+    model = HDBSCAN(min_cluster_size=15, metric="precomputed")
+    with pytest.raises(ValueError, match="connected components"):
+        clone(model).fit(symmetrize(graph))
+    ours = model.fit(connect_components(symmetrize(graph), X))
+    expected = HDBSCAN(min_cluster_size=15).fit(X)  # which may number them otherwise
+    assert adjusted_rand_score(ours.labels_, expected.labels_) == 1
+    assert_allclose(ours.probabilities_, expected.probabilities_, 1e-4)
+
+
+class NearestKernel:
+    """Ones for the neighbours of an index, as ``kernel="knn"`` has them."""
+
+    def __init__(self, index):
+        self.index = index
+
+    def __call__(self, X, Y):
+        if Y is X:  # of a fit
+            return self.index.fit(X).kneighbors_graph(X)
+        return self.index.kneighbors_graph(Y).T  # (n_fitted, n_queries)
+
+
+def test_label_spreading(shell, iris):
+    X, y = iris
+    y = np.where(np.arange(len(y)) % 3, y, -1)
+    kernel = NearestKernel(shell.set_params(n_neighbors=7))
+    ours = LabelSpreading(kernel=kernel).fit(X[:100], y[:100])
+    expected = LabelSpreading(kernel="knn", n_neighbors=7).fit(X[:100], y[:100])
+    assert_allclose(ours.label_distributions_, expected.label_distributions_, 1e-6)
+    for predict in ("predict", "predict_proba"):
+        found, wanted = (getattr(m, predict)(X[100:]) for m in (ours, expected))
+        assert_allclose(found, wanted, 1e-6)
 
 
 @pytest.mark.parametrize("mode", ["connectivity", "distance"])

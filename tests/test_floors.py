@@ -8,12 +8,12 @@ from kernels import PACKAGE
 FLOORS = [
     [
         *("_jit", "_memory", "_simd", "_threads", "_dispatch", "_compat", "_version"),
-        *("_arrays", "_numbers", "metrics"),
+        *("_arrays", "_numbers", "_told", "_links", "metrics"),
     ],
     ["points"],
     ["search"],
     ["construction", "storage"],
-    ["neighbors", "quantizers", "lid", "_warmup"],
+    ["neighbors", "quantizers", "lid", "supervised", "graphs", "_warmup"],
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 TOP = len(FLOORS)  # __init__, __main__ and what is built on fitted estimators

@@ -34,7 +34,7 @@ from sklearn_jin.neighbors._groups import keep_groups
 from sklearn_jin.neighbors._inputs import checked, form_of, kept_types
 from sklearn_jin.neighbors._keeping import KeptIndex
 from sklearn_jin.neighbors._known import FEW, forget, known_of
-from sklearn_jin.neighbors._progress import watch
+from sklearn_jin.neighbors._progress import told_of_compiling, watch
 from sklearn_jin.neighbors._queries import Queries
 from sklearn_jin.neighbors._shell import shell
 
@@ -109,7 +109,8 @@ class Neighbors(
         vars(twin).pop("_mapped", None)
         X = checked(twin, X, reset=True, kept=kept_types(twin))
         keep_groups(twin, groups, len(X))
-        twin._fit(X)
+        with told_of_compiling(twin):
+            twin._fit(X)
         twin._built_by, twin._drift = told_params(twin), 1.0
         # One assignment: another thread sees the old index or the new one, and a fit
         # that fails or is interrupted leaves the estimator as it was.

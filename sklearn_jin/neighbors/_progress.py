@@ -1,7 +1,7 @@
 """Progress of a fit, to scikit-learn's callbacks and to those who set ``verbose``."""
 
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from time import perf_counter
 
 EVERY = 5.0  # seconds between two printed lines
@@ -32,6 +32,15 @@ def watch(estimator, n_steps, in_fit=True):
     yield step
     if context is not None:
         context.call_on_fit_task_end(estimator=estimator)
+
+
+def told_of_compiling(estimator):
+    """A context in which those who set ``verbose`` are told what is compiled."""
+    if not estimator.verbose:
+        return nullcontext()
+    from sklearn_jin._told import compilations
+
+    return compilations.told(type(estimator).__name__)
 
 
 def _tell(name, done, n_steps, seconds):

@@ -10,6 +10,7 @@ import sklearn
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_jin._arrays import wrong_attributes
+from sklearn_jin._links import Linked
 from sklearn_jin._version import __version__
 from sklearn_jin.storage.folder import Folder, folder_at
 from sklearn_jin.storage.objects import ESTIMATORS, Writer, live_of
@@ -17,7 +18,7 @@ from sklearn_jin.storage.places import renew
 from sklearn_jin.storage.publish import publish
 
 
-class Kept:
+class Kept(Linked):
     """What an estimator needs to be kept on disk.
 
     ``_learned`` of a class has the types of the attributes that its ``fit`` adds to

@@ -124,6 +124,9 @@ class Writer:
     def _array(self, array, name):
         if array.dtype == object and all(type(part) is str for part in array.flat):
             return {"texts": [list(array.shape), array.ravel().tolist()]}
+        if array.dtype.kind == "U":  # labels, for one, of so many characters each
+            width = max(1, array.dtype.itemsize // 4)
+            return {"texts": [list(array.shape), array.ravel().tolist(), width]}
         if type(array) not in (np.ndarray, np.memmap) or (
             array.dtype.newbyteorder("<").str not in DTYPES
         ):
@@ -266,8 +269,8 @@ class Reader:
         return np.frombuffer(bytes.fromhex(digits), dtype).astype(dtype[1:])[0]
 
     def _value_texts(self, told):
-        shape, items = told
-        array = np.empty(len(items), object)
+        shape, items, *width = told
+        array = np.empty(len(items), f"U{_number(*width)}" if width else object)
         array[:] = [str(item) for item in items]
         return array.reshape(shape)
 

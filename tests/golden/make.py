@@ -24,6 +24,21 @@ def rows(n, seed):
     return np.random.RandomState(seed).randint(-99, 100, (n, FEATURES)).astype(float)
 
 
+def holed(X):
+    """``X`` with a number missing of every row."""
+    X = X.copy()
+    X[np.arange(len(X)), np.arange(len(X)) % FEATURES] = np.nan
+    return X
+
+
+def fit(estimator, seed):
+    """Fit to some rows, and to whole numbers where it predicts."""
+    X = rows(SAMPLES, seed)
+    if hasattr(estimator, "missing_values"):
+        return estimator.fit(holed(X))
+    return estimator.fit(X, np.arange(SAMPLES) % 3)
+
+
 def exported():
     """Every class that is saved."""
     classes = (getattr(sklearn_jin, name) for name in sklearn_jin.__all__)
@@ -38,6 +53,7 @@ def estimators():
         some |= {"radius": np.inf, "n_neighbors": np.int64(4)}
         if known.get("quantizer", 0) is None:
             some["quantizer"] = sklearn_jin.ScalarQuantizer(n_bits=4)
+        some |= {"radius": 200.0} if hasattr(c, "predict") else {}
         if c is sklearn_jin.LocalIntrinsicDimensionality:
             some["index"] = sklearn_jin.HNSWNeighbors(random_state=0)
         yield c(**{name: value for name, value in some.items() if name in known})
@@ -46,6 +62,10 @@ def estimators():
 def answers(estimator):
     """What a fitted estimator tells of the queries, as lists."""
     queries = rows(QUERIES, 1)
+    if hasattr(estimator, "predict"):
+        return {"rows": np.asarray(estimator.predict(queries), float).tolist()}
+    if hasattr(estimator, "missing_values"):
+        return {"rows": estimator.transform(holed(queries)).tolist()}
     if hasattr(estimator, "kneighbors"):
         distances, ids = estimator.kneighbors(queries)
         return {"ids": ids.tolist(), "distances": distances.tolist()}
@@ -59,7 +79,7 @@ def answers(estimator):
 def make(folder):
     """Write a zip of every estimator to ``folder``."""
     for estimator in estimators():
-        estimator.fit(rows(SAMPLES, 0))
+        fit(estimator, 0)
         with tempfile.TemporaryDirectory() as path:
             estimator.save(path)
             name = f"{type(estimator).__name__}.zip"

@@ -48,7 +48,7 @@ def test_a_file_of_an_older_version_answers_as_it_did(file, tmp_path):
                 assert_array_equal(found, known[name])
             else:
                 assert_allclose(found, known[name], rtol=1e-6)
-    loaded.fit(make.rows(make.SAMPLES, 2))
+    make.fit(loaded, 2)
 
 
 @golden
