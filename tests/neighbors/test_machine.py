@@ -30,6 +30,7 @@ from sklearn_jin import (
     ScalarQuantizer,
     VamanaNeighbors,
 )
+from sklearn_jin._memory import Remembered
 from sklearn_jin.construction import alter
 from sklearn_jin.points import count
 from sklearn_jin.search import filtered
@@ -64,6 +65,7 @@ def hasty(monkeypatch):
     monkeypatch.setattr(alter, "LEAST_LATER", 4)
     work = filtered.scan_work
     monkeypatch.setattr(filtered, "scan_work", lambda *args: 1e6 * work(*args))
+    monkeypatch.setattr(filtered, "_plans", Remembered())
 
 
 def drawn(rng, n, d=D):
@@ -136,6 +138,7 @@ class Model(RuleBasedStateMachine):
         self.index.remove(ids)
         for i in ids:
             del self.rows[i]
+            self.groups.pop(i, None)
 
     @precondition(lambda self: self.rows)
     @rule(most=st.integers(1, 9), move=st.booleans())
@@ -187,6 +190,7 @@ class Model(RuleBasedStateMachine):
     )
     def ask_within_limits(self, k, n, kind, share, leave, most, ragged):
         """Of ``n`` queries, or else of the rows themselves."""
+        n = n if self.rows else max(1, n)  # to ask for none of none is refused
         queries = drawn(self.rng, n) if n else None
         where, allowed = self.filter(kind, share, n or len(self.rows))
         limits = {"where": where, "ragged": ragged}
