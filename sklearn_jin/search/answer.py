@@ -25,7 +25,7 @@ from sklearn_jin.search.index import (
     parts_of,
     propose,
 )
-from sklearn_jin.search.rerank import list_copies, refine, sift
+from sklearn_jin.search.rerank import list_copies, merge, refine, sift
 from sklearn_jin.search.scan import scan_each
 from sklearn_jin.search.shortlist import others
 
@@ -65,9 +65,10 @@ def _answer_of_all(index, queries, search):
             found.append((scores, part.changes.ids[places].astype(np.int64)))
     if len(found) == 1:
         return found[0]
-    scores, ids = (np.hstack(parts) for parts in zip(*found))
-    order = np.lexsort((ids, scores), axis=-1)[:, : search.k]
-    return (np.take_along_axis(x, order, axis=1) for x in (scores, ids))
+    scores = np.empty((len(queries), search.k))
+    ids = np.empty(scores.shape, np.int64)
+    merge(*found[0], *found[1], scores, ids)
+    return scores, ids
 
 
 def _search_of_part(part, n_queries, search):
