@@ -70,7 +70,7 @@ def assert_leads_to_all(layers, X, missing):
     layers = with_landmarks(layers, points)
     index = Index(metric, points, None, layers)
     Q = rows(20, seed=5)
-    _, ids = answer(index, frozen(padded(Q)), Search(5, 5, len(X) // 3))
+    _, ids = answer(index, frozen(padded(Q)), Search(5, 5, len(X) // 2))
     found = np.take_along_axis(naive.distances(X, Q), ids, axis=1)
     true = np.sort(naive.distances(X, Q), axis=1)[:, :5]
     assert (np.abs(found - true) < 1e-5).mean() > 0.95
