@@ -26,6 +26,20 @@ ROOT = kernels.PACKAGE.parent
 PATIENCE = 300  # seconds: tests that a fault makes endless have caught it
 CONTRACT = ["tests/test_contract.py", "tests/test_contract_radius.py"]
 MIRRORS = {  # where the tests of a file are not in the file of its name
+    **{
+        f"construction/{name}.py": [
+            f"tests/construction/test_{name}.py",
+            "tests/neighbors/test_changes.py",
+            "tests/neighbors/test_machine.py",
+        ]
+        for name in ("alter", "extend")
+    },
+    "_memory.py": ["tests/test_memory.py"],
+    "search/index.py": ["tests/search/test_index.py"],
+    "search/answer.py": [
+        "tests/search/test_answer.py",
+        "tests/neighbors/test_machine.py",
+    ],
     "points/codes.py": ["tests/points/test_bits.py"],
     "points/product.py": [
         "tests/points/test_product.py",
@@ -52,7 +66,17 @@ MIRRORS = {  # where the tests of a file are not in the file of its name
     ],
     "neighbors/_inputs.py": ["tests/test_contract_inputs.py"],
     "neighbors/_queries.py": ["tests/test_contract_radius.py"],
-    "neighbors/_groups.py": ["tests/neighbors/test_filters.py"],
+    "neighbors/_groups.py": [
+        "tests/neighbors/test_filters.py",
+        "tests/neighbors/test_machine.py",
+    ],
+    **{
+        f"neighbors/_{name}.py": [
+            f"tests/neighbors/test_{name}.py",
+            "tests/neighbors/test_machine.py",
+        ]
+        for name in ("changes", "filters")
+    },
     "search/probing.py": ["tests/search/test_lists.py"],
     "search/reduced.py": [
         "tests/search/test_reduced.py",
@@ -100,7 +124,7 @@ def tests_of(file):
 
 def compiled(file):
     """Whether the tests use compiled kernels: where the fault is in none of them."""
-    return file.split("/")[0] in kernels.WITHOUT_KERNELS
+    return kernels.is_without_kernels(file)
 
 
 def place(file, old):

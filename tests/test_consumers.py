@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.cluster import (
     DBSCAN,
@@ -20,7 +21,12 @@ from sklearn.cluster import (
 from sklearn.datasets import load_digits, load_iris, make_blobs, make_swiss_roll
 from sklearn.manifold import TSNE, Isomap, SpectralEmbedding
 from sklearn.metrics import adjusted_rand_score
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    cross_val_score,
+    cross_validate,
+)
 from sklearn.neighbors import (
     KNeighborsClassifier,
     KNeighborsRegressor,
@@ -34,7 +40,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.semi_supervised import LabelSpreading
 from threadpoolctl import threadpool_limits
 
-from sklearn_jin import connect_components, symmetrize
+from sklearn_jin import HNSWTransformer, connect_components, symmetrize
 
 # Real sizes let a graph be walked; plain Python kernels would take minutes.
 pytestmark = pytest.mark.jit
@@ -365,3 +371,20 @@ def test_a_verbose_fit_tells_how_far_it_is(index, iris, capsys):
 def test_a_fit_is_silent(shell, iris, capsys):
     shell.fit(iris[0]).kneighbors()
     assert capsys.readouterr() == ("", "")
+
+
+def test_groups_go_to_an_index_where_they_are_asked_for(digits):
+    X, y = digits
+    groups = np.arange(300) % 5
+    steps = HNSWTransformer(n_neighbors=5), KNeighborsClassifier(metric="precomputed")
+    model = make_pipeline(*steps)
+    fitted = clone(model).fit(X, y, hnswtransformer__groups=groups)
+    assert_array_equal(fitted[0].groups_, groups)
+    split = {"cv": GroupKFold(3), "return_estimator": True}
+    with config_context(enable_metadata_routing=True):
+        for asked in (False, True):
+            if asked:
+                model[0].set_fit_request(groups=True)
+            found = cross_validate(model, X, y, params={"groups": groups}, **split)
+            for one in found["estimator"]:
+                assert hasattr(one[0], "groups_") == asked

@@ -12,6 +12,8 @@ from sklearn_jin._memory import (
     LARGE,
     LINE,
     SHORT,
+    Lately,
+    Remembered,
     Zeros,
     aligned,
     aligned_codes,
@@ -197,3 +199,42 @@ def test_no_more_zeros_are_kept_than_threads_need():
     for array in [zeros.take(5_000) for _ in range(3 * Zeros.most)]:
         zeros.give(array)
     assert len(zeros._waiting) == Zeros.most
+
+
+# What is remembered.
+
+
+def test_what_was_made_of_arrays_ends_with_any_of_them():
+    remembered, made = Remembered(), []
+    one, two = frozen(np.arange(3)), frozen(np.arange(3))
+
+    def get(*arrays, key=0):
+        return remembered.get(arrays, key, lambda: made.append(0) or len(made))
+
+    assert [get(one), get(one), get(two), get(one, two), get(one, key=1)] == [
+        *(1, 1, 2, 3, 4)
+    ]
+    assert get(one, two) == 3
+    del two
+    assert len(remembered._made) == 2
+    assert get(one, frozen(np.arange(3))) == 5
+    for i in range(2 * Remembered.most):
+        get(one, key=i)
+    assert len(remembered._made) <= Remembered.most
+
+
+def test_equal_masks_are_the_same_until_they_are_changed(monkeypatch):
+    lately, mask = Lately(), np.arange(100) < 40
+    kept, n = lately.same(mask)
+    assert n == 40 and kept is not mask and not kept.flags.writeable
+    assert lately.same(mask.copy())[0] is kept
+    mask[[0, 50]] = mask[[50, 0]]  # as many
+    assert_array_equal(lately.same(mask)[0], mask)
+    assert kept[0] and lately.same(mask)[0] is not kept
+    assert lately.same(kept[:99])[0].shape == (99,)
+    for n in range(Lately.most):
+        lately.same(np.arange(100) < n)
+    assert len(lately._seen) == Lately.most and lately.same(kept)[0] is not kept
+    monkeypatch.setattr(Lately, "n_bytes", 100)
+    lately = Lately()
+    assert lately.same(mask)[0] is not lately.same(mask)[0]

@@ -60,6 +60,11 @@ class Neighbors(
     random_state: int | np.random.RandomState | None = None
     verbose: int = 0
 
+    # The groups of a cross-validation are for its splits: where metadata is routed an
+    # index gets them only if it asks for them, set_fit_request(groups=True).
+    __metadata_request__fit = {"groups": False}
+    __metadata_request__partial_fit = {"groups": False}
+
     _parameter_constraints = {
         "n_neighbors": [Integers(1), None],
         "radius": [Interval(Real, 0, None, closed="both"), None],
@@ -346,7 +351,7 @@ class NeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         k = int(twin.n_neighbors) + (twin.mode == "distance")
         return twin._graph(*twin.kneighbors(X, k))
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X, y=None, *, groups=None):
         """Fit, and return the graph of the fitted rows.
 
         Parameters
@@ -355,13 +360,15 @@ class NeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             Rows to be found.
         y : Ignored
             Present for API consistency by convention.
+        groups : array-like of shape (n_samples,), default=None
+            Label of the group of each row, as in :meth:`fit`.
 
         Returns
         -------
         graph : sparse matrix of shape (n_samples, n_samples), float64
             As :meth:`transform` has it.  Every row begins with itself, at distance 0.
         """
-        twin = self.fit(X, y)._twin()
+        twin = self.fit(X, y, groups=groups)._twin()
         n, k = twin.n_samples_fit_, twin._own_neighbors()
         itself = np.arange(n)[:, None]
         if k == 0:

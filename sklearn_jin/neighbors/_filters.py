@@ -13,12 +13,14 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import _to_object_array
 
-from sklearn_jin._memory import frozen
+from sklearn_jin._memory import Lately, frozen
 from sklearn_jin.neighbors._groups import codes_to_exclude
 
 MOST = 1 / 8  # of the rows: filters that leave out no more are served together,
 # and so many neighbours are asked for at most before filters are served one by one
 FIRST = 16  # neighbours beyond those wanted that are asked for first; then fourfold
+
+_lately = Lately()
 
 
 class Limits(NamedTuple):
@@ -49,8 +51,9 @@ class Filter(NamedTuple):
         """
         order = np.argsort(self.which, kind="stable")
         ends = np.cumsum(np.bincount(self.which, minlength=len(self.counts)))
-        for number, rows in enumerate(np.split(order, ends[:-1])):
-            yield self.mask(number), rows
+        for number, (lo, hi) in enumerate(pairwise([0, *ends])):
+            if lo < hi:  # there may be no query
+                yield self.mask(number), order[lo:hi]
 
     def mask(self, number):
         mask = self.mask_of(number)
@@ -65,33 +68,9 @@ def filter_of(where, index, n_queries):
     from sklearn_jin.search.index import live_mask
 
     n = index.n_samples_fit_
-    found = _filter_of(where, n, n_queries)
-    if index.index_.changes is None:
-        return found
-    live = live_mask(index.index_, n)
-
-    def mask_of(number):
-        return found.mask_of(number) & live
-
-    counts = [np.count_nonzero(mask_of(i)) for i in range(len(found.counts))]
-    return found._replace(
-        counts=np.array(counts), mask_of=mask_of, n_rows=index.n_rows_
-    )
-
-
-def shared(mask, n_queries):
-    """The filter of one mask for all queries."""
-    counts = np.array([np.count_nonzero(mask)])
-    which = np.zeros(n_queries, np.intp)
-    return Filter(which, counts, lambda _: mask, True, len(mask))
-
-
-def _filter_of(where, n, n_queries):
-    """As :func:`filter_of`, of ``n`` rows of which none was removed."""
-    if where is None:
-        return shared(np.ones(n, bool), n_queries)
+    live = None if index.index_.changes is None else live_mask(index.index_, n)
     if sparse.issparse(where) or getattr(where, "ndim", 1) == 2:
-        return _each(where, n, n_queries)
+        return _each(where, live, (n_queries, n), index.n_rows_)
     if callable(where):
         mask = np.asarray(where(np.arange(n)))
         if mask.shape != (n,) or mask.dtype != bool:
@@ -100,8 +79,10 @@ def _filter_of(where, n, n_queries):
                 f"of bool of shape {(n,)}: whether each of the ids may be found"
             )
     else:
-        mask = _mask(where, n)
-    return shared(mask, n_queries)
+        mask = np.ones(n, bool) if where is None else _mask(where, n)
+    mask, n_allowed = _lately.same(mask if live is None else mask & live)
+    which, counts = np.zeros(n_queries, np.intp), np.array([n_allowed])
+    return Filter(which, counts, lambda _: mask, True, index.n_rows_)
 
 
 def _mask(where, n):
@@ -120,7 +101,7 @@ def _mask(where, n):
             raise ValueError(
                 f"where is a mask of {len(some)} rows, but {n} rows were fitted"
             )
-        return some.copy()
+        return some
     mask = np.zeros(n, bool)
     if some.shape == (0,):
         return mask
@@ -140,30 +121,37 @@ def _mask(where, n):
     return mask
 
 
-def _each(where, n, n_queries):
-    """The filter of a matrix: equal rows are one mask."""
-    if where.shape != (n_queries, n):
+def _each(where, live, shape, n_rows):
+    """The filter of a matrix: equal rows are one mask, also if removed rows differ."""
+    if where.shape != shape:
         raise ValueError(
             f"where has the shape {where.shape}, but a filter for each query has "
-            f"{(n_queries, n)}: queries, and fitted rows"
+            f"{shape}: queries, and fitted rows"
         )
     if sparse.issparse(where):
-        return _each_of_sparse(where)
+        return _each_of_sparse(where, live, n_rows)
     where = np.asarray(where)
     if where.dtype != bool:
         raise ValueError(
             f"where is a matrix of {where.dtype}: give one of bool, or CSR"
         )
-    which, firsts = _distinct(np.packbits(row).tobytes() for row in where)
-    counts = np.count_nonzero(where[firsts], axis=1)
-    return Filter(which, counts, lambda i: where[firsts[i]].copy(), False, n)
+
+    def allowed(q):
+        return where[q].copy() if live is None else where[q] & live
+
+    each = (np.packbits(allowed(q)).tobytes() for q in range(len(where)))
+    which, firsts = _distinct(each)
+    counts = np.array([np.count_nonzero(allowed(q)) for q in firsts], np.int64)
+    return Filter(which, counts, lambda i: allowed(firsts[i]), False, n_rows)
 
 
-def _each_of_sparse(where):
+def _each_of_sparse(where, live, n_rows):
     where = sparse.csr_array(where, copy=True)
     if where.dtype.kind not in "biuf" or np.isnan(where.data).any():
         raise ValueError("where holds what is no number: give a matrix of bool")
     where.sum_duplicates()
+    if live is not None:
+        where.data[~live[where.indices]] = 0
     where.eliminate_zeros()
     ids, ends, n = where.indices, where.indptr, where.shape[1]
     rows = (ids[lo:hi].tobytes() for lo, hi in pairwise(ends))
@@ -174,7 +162,7 @@ def _each_of_sparse(where):
         mask[ids[ends[q] : ends[q + 1]]] = True
         return mask
 
-    return Filter(which, np.diff(ends)[firsts], mask_of, False, n)
+    return Filter(which, np.diff(ends)[firsts], mask_of, False, n_rows)
 
 
 def _distinct(rows):
@@ -204,7 +192,7 @@ def nearest(index, queries, k, own, limits):
     there = task.counts()
     if not limits.ragged:
         _check_counts(there, k, own)
-    width = max(1, min(k, int(there.max(initial=0))))
+    width = max(1, min(k, int(there.max(initial=0)))) if limits.ragged else k
     answer = Answer(
         np.full((len(queries), width), np.inf),
         np.full((len(queries), width), -1),

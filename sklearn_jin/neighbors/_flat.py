@@ -77,7 +77,7 @@ class FlatNeighbors(Coded, Neighbors):
     Attributes
     ----------
     n_samples_fit_ : int
-        Number of fitted rows.
+        Number of ids that were given: of the fitted rows, and of those that came later.
     n_features_in_ : int
         Number of features seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

@@ -112,7 +112,7 @@ class IVFPCANeighbors(PartitionNeighbors):
         in proportion to their sizes: ``n_lists_ * sum(share**2)``, where ``share`` is a
         list's share of the rows.  It is 1 where all are equal, and NaN without lists.
     n_samples_fit_ : int
-        Number of fitted rows.
+        Number of ids that were given: of the fitted rows, and of those that came later.
     n_features_in_ : int
         Number of features seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

@@ -69,7 +69,7 @@ class KNNGraphTransformer(NeighborsTransformer, Neighbors):
     Attributes
     ----------
     n_samples_fit_ : int
-        Number of fitted rows, and of output features.
+        Number of ids that were given, and of output features.
     n_features_in_ : int
         Number of features seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -84,8 +84,6 @@ class KNNGraphTransformer(NeighborsTransformer, Neighbors):
     n_probes_ : int
         Number of lists that a row is looked up in, and 0 where all rows are compared.
         More neighbours than were measured are looked for in more lists.
-    quantizer_ : None
-        None: the rows themselves are compared.
     index_ : Index
         The fitted index as one record of arrays: ``metric``; ``points``, the rows as
         they are kept for exact scores; ``codes``, which is None; ``route``, which is

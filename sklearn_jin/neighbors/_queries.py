@@ -81,8 +81,8 @@ class Queries:
         distances, ids = [None] * n, [None] * n
         if allowed is not None:
             n_points = int(np.count_nonzero(allowed))
-            if n_points == 0:
-                return nothing(n)
+        if n_points == 0:
+            return nothing(n)
         left, k = np.arange(n), min(FIRST_RADIUS_K, n_points)
         while len(left):
             wider = []

@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass, fields
 from inspect import Parameter, Signature, cleandoc
 from numbers import Real
+from textwrap import indent
 
 from sklearn_jin._compat import Instances, Interval, StrOptions
 from sklearn_jin.quantizers._base import Quantizer
@@ -29,8 +30,10 @@ def shell(cls):
     """Add the constructor, and to the constraints those of the bases.
 
     Editors take the class for a dataclass, which it is: its constructor only stores
-    the fields.  Its signature is the one that a constructor written by hand had.
+    the fields.  Its signature is the one that a constructor written by hand had.  The
+    attributes that every index has are added to those that it documents.
     """
+    cls.__doc__ = _with_common_attributes(cls.__doc__)
     cls = dataclass(kw_only=True, eq=False, repr=False)(cls)
     cls.__init__.__signature__ = _signature(cls)
     for field in fields(cls):
@@ -66,6 +69,35 @@ def _signature(cls):
     return Signature([Parameter("self", Parameter.POSITIONAL_OR_KEYWORD), *keywords])
 
 
+# Attributes of every index, documented behind ``n_samples_fit_``.
+
+COMMON = """\
+n_rows_ : int
+    Number of rows that can be found: those given by :meth:`fit`,
+    :meth:`partial_fit` and :meth:`replace`, less those removed.
+ids_ : ndarray of shape (`n_rows_`,), int64
+    Ids of these rows, ascending.
+drift_ : float
+    How many times the squared error of the codes of the rows that they were learned
+    from the error of those is that were built in last; 1 where all are learned from
+    all, as after :meth:`fit`.  Above 2 they are learned again.
+groups_ : ndarray of shape (`n_samples_fit_`,), int64
+    The group of every id, as a place in ``group_labels_``.  Only if :meth:`fit` was
+    given ``groups``.
+group_labels_ : ndarray of shape (n_groups,)
+    The labels of the groups.  Only if :meth:`fit` was given ``groups``.
+"""
+
+
+def _with_common_attributes(doc):
+    """The docstring of an index, completed; what lacks attributes stays as it is."""
+    found = re.search(r"^( *)n_samples_fit_ : .*\n(?:\1 +.*\n)+", doc or "", re.M)
+    if not found or "n_rows_ : " in doc:
+        return doc
+    more = indent(COMMON, found.group(1))
+    return doc[: found.end()] + more + doc[found.end() :]
+
+
 # Documentation of transformers.
 
 GRAPH = """\
@@ -87,7 +119,7 @@ REFUSED = """\
 """
 N_SAMPLES = """\
 n_samples_fit_ : int
-    Number of fitted rows, and of output features.
+    Number of ids that were given, and of output features.
 """
 SEE_ALSO = """\
 {index} : The same index, without the transformer.

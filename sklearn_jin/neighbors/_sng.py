@@ -133,7 +133,7 @@ class SNGNeighbors(GraphNeighbors):
     n_reference_ : int
         Number of rows of the reference graph, or 0 where there is none.
     n_samples_fit_ : int
-        Number of fitted rows.
+        Number of ids that were given: of the fitted rows, and of those that came later.
     n_features_in_ : int
         Number of features seen during :term:`fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

@@ -7,10 +7,12 @@ rows are listed behind them, and a query that is short of ``k`` neighbours, or n
 of them, is scanned.
 """
 
+from functools import partial
+
 import numpy as np
 
 from sklearn_jin._jit import call
-from sklearn_jin._memory import frozen
+from sklearn_jin._memory import Remembered, frozen
 from sklearn_jin.points import count, encode_queries
 from sklearn_jin.search import counters
 from sklearn_jin.search.filtered import plan_of
@@ -24,10 +26,11 @@ from sklearn_jin.search.index import (
     parts_of,
     propose,
 )
-from sklearn_jin.search.rerank import list_copies, refine, sift
+from sklearn_jin.search.rerank import list_copies, merge, refine, sift
 from sklearn_jin.search.scan import scan_each
 from sklearn_jin.search.shortlist import others
 
+_masks = Remembered()
 ALL = frozen(np.empty(0, np.bool_))  # stands for a mask that allows every id
 
 
@@ -63,9 +66,10 @@ def _answer_of_all(index, queries, search):
             found.append((scores, part.changes.ids[places].astype(np.int64)))
     if len(found) == 1:
         return found[0]
-    scores, ids = (np.hstack(parts) for parts in zip(*found))
-    order = np.lexsort((ids, scores), axis=-1)[:, : search.k]
-    return (np.take_along_axis(x, order, axis=1) for x in (scores, ids))
+    scores = np.empty((len(queries), search.k))
+    ids = np.empty(scores.shape, np.int64)
+    merge(*found[0], *found[1], scores, ids)
+    return scores, ids
 
 
 def _search_of_part(part, n_queries, search):
@@ -73,8 +77,8 @@ def _search_of_part(part, n_queries, search):
     ids, live, n_live, later = part.changes
     allowed, n = None if n_live == len(live) else live, n_live
     if search.allowed is not None:
-        allowed = frozen(live & search.allowed[ids])
-        n = np.count_nonzero(allowed)
+        arrays = search.allowed, live, ids
+        allowed, n = _masks.get(arrays, None, partial(_allowed_in, *arrays))
     # What begins at its own place is for queries that are all the points, in order.
     own = search.own and allowed is None and later is None
     own = own and n_queries == n and bool((np.diff(ids) > 0).all())
@@ -85,6 +89,12 @@ def _search_of_part(part, n_queries, search):
         own=own,
         overestimate=np.inf if exact else search.overestimate,
     )
+
+
+def _allowed_in(allowed, live, ids):
+    """The mask of places of live rows with ``allowed`` ids, and how many it sets."""
+    mask = frozen(live & allowed[ids])
+    return mask, np.count_nonzero(mask)
 
 
 def _answer(index, queries, search):

@@ -44,7 +44,7 @@ MARK_NS = 0.1  # of a slot that is marked: 1.5, once a call of some queries
 LESS = 0.5  # of the work of lists: to mark slots takes 0.15 ms of 100,000, once a call
 WIDEST = 4  # a query among few allowed rows may probe as many times the lists of others
 
-_plans = Remembered()  # of removed rows: see ``plan_of``
+_plans = Remembered()
 
 NO_GROWTH = frozen(np.empty(0))
 
@@ -76,18 +76,28 @@ class Codes(NamedTuple):
 
 
 def plan_of(index, search):
-    """As :func:`filtered`, where rows that were removed are left out once for all.
+    """As :func:`filtered`, remembered for as long as the mask lives.
 
-    For single queries that would take as long as the search.
+    To make it takes single queries as long as their search does.
     """
-    changes = index.changes
-    if changes is None or search.allowed is not changes.live:
+    arrays = [search.allowed, *_first_arrays(index.points), *_first_arrays(index.route)]
+    if search.allowed.flags.writeable or len(arrays) < 3:
         return filtered(index.route, index, search)
     key = search.k, search.room, search.effort, search.adaptive
-    plan = _plans.get(changes.live, key, lambda: filtered(index.route, index, search))
+    plan = _plans.get(arrays, key, lambda: filtered(index.route, index, search))
     if plan is None:
         return None
     return search._replace(effort=plan.effort, adaptive=plan.adaptive, sieve=plan.sieve)
+
+
+def _first_arrays(part):
+    """The first array of a record, alone; none of a record without."""
+    for field in part:
+        if isinstance(field, np.ndarray):
+            return [field]
+        if isinstance(field, tuple) and (found := _first_arrays(field)):
+            return found
+    return []
 
 
 @singledispatch

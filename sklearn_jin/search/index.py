@@ -12,8 +12,10 @@ import numpy as np
 
 from sklearn_jin._arrays import Bool, Float64, Int32, wrong_arrays
 from sklearn_jin._dispatch import singledispatch
-from sklearn_jin._memory import frozen
+from sklearn_jin._memory import Remembered, frozen
 from sklearn_jin.points import count, ranges_of
+
+_masks = Remembered()
 
 CACHED = 1 << 18  # numbers that are looked at twice: 15 GB/s, not the memory's 11
 
@@ -164,10 +166,15 @@ def live_mask(index, n_ids):
     """Which of the ``n_ids`` that were given are of rows that were not removed."""
     if index.changes is None:
         return np.ones(n_ids, bool)
+    arrays = [array for part in parts_of(index) for array in part.changes[:2]]
+    return _masks.get(arrays, n_ids, lambda: _live_mask(index, n_ids))
+
+
+def _live_mask(index, n_ids):
     mask = np.zeros(n_ids, bool)
     for part in parts_of(index):
         mask[part.changes.ids[part.changes.live]] = True
-    return mask
+    return frozen(mask)
 
 
 def allowed_ids(allowed, n):

@@ -372,7 +372,7 @@ def adaptive_beam(spread, k, ef, n, share=1.0):
     Beams are remembered as long as the ``spread``, which nobody changes, is there.
     """
     return _beams.get(
-        spread, (k, ef, n, share), lambda: compute_beam(spread, k, ef, n, share)
+        [spread], (k, ef, n, share), lambda: compute_beam(spread, k, ef, n, share)
     )
 
 

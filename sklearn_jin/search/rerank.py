@@ -129,6 +129,20 @@ def keep(scores, ids, q, filled, score, i):
     return last + 1
 
 
+@loop
+def merge(scores, ids, more, more_ids, best, best_ids):
+    """Fill ``best`` and ``best_ids`` with the best of two answers, which ascend."""
+    k = best.shape[1]
+    for q in range(len(best)):
+        filled = np.int64(0)
+        for j in range(scores.shape[1]):
+            filled = keep(best, best_ids, q, filled, scores[q, j], ids[q, j])
+        for j in range(more.shape[1]):
+            if filled == k and more[q, j] > best[q, k - 1]:
+                break
+            filled = keep(best, best_ids, q, filled, more[q, j], more_ids[q, j])
+
+
 @kernel
 def list_copies(scores, ids, following, allowed):
     """Let the rows that follow each of ``ids`` at its place stand behind it.

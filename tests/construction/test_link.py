@@ -200,6 +200,29 @@ def test_a_row_narrower_than_the_bound_is_filled_up(breadth):
     assert_array_equal(rows, [[1, *[-1] * 4], [2, *[-1] * 4], [0, *[-1] * 4]])
 
 
+# heal
+
+
+@given(seeds, st.integers(1, 5), st.sampled_from([1, 1.25]))
+@quick
+def test_nodes_take_over_the_edges_of_those_that_went(seed, width, alpha):
+    X, graph = integers(14, seed), random_graph(14, width, seed, 0.8)
+    live = np.random.default_rng(seed).random(14) < 0.6
+    rows = np.full((14, width), 7, np.int32)
+    lo, hi = 1, 13
+    link.heal(record(X), graph, live, np.float32(alpha), rows, lo, hi)
+    assert (rows[[0, 13]] == 7).all()
+    for node in range(lo, hi):
+        edges = graph[node][graph[node] >= 0]
+        more = [i for gone in edges[~live[edges]] for i in graph[gone]]
+        more = [i for i in more if i >= 0 and live[i] and i != node]
+        edges = [*dict.fromkeys([*edges[live[edges]], *more])] * bool(live[node])
+        long = len(edges) > width
+        expected = naive.prune(X, node, edges, width, alpha) if long else edges
+        assert_array_equal(rows[node, : len(expected)], expected)
+        assert_array_equal(rows[node, len(expected) :], -1)
+
+
 # merge
 
 

@@ -1,190 +1,19 @@
-"""Rows that come and go: every index against a dictionary and brute force."""
+"""Rows that come and go: what is built in and left out, and what is refused."""
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    precondition,
-    rule,
-)
 from scipy.spatial.distance import cdist
 
 import sklearn_jin
 from sklearn_jin import (
     FlatNeighbors,
     HNSWNeighbors,
-    IVFNeighbors,
     IVFPCANeighbors,
     ScalarQuantizer,
     VamanaNeighbors,
 )
-from sklearn_jin.construction import alter
 
-D = 5
 EVERY = 10_000  # effort that leaves nothing out
-
-
-def routes():
-    """An index of every route, which finds all neighbours."""
-    graph = {"ef_search": EVERY, "exact_threshold": 0, "random_state": 0}
-    lists = {"n_probes": EVERY, "rerank": EVERY, "exact_threshold": 0}
-    yield FlatNeighbors()
-    yield FlatNeighbors(quantizer=ScalarQuantizer(), rerank=EVERY)
-    yield HNSWNeighbors(**graph, M=4)
-    yield HNSWNeighbors(**graph, quantizer=ScalarQuantizer(), rerank=EVERY)
-    yield HNSWNeighbors(**graph, metric="inner_product")
-    yield VamanaNeighbors(**graph, metric="cosine")
-    yield IVFNeighbors(**lists, random_state=0, quantizer=None)
-    yield IVFPCANeighbors(**lists, random_state=0)
-
-
-@pytest.fixture
-def hasty(monkeypatch):
-    """Few rows are built in, and few that went are left out."""
-    monkeypatch.setattr(alter, "LEAST_LATER", 4)
-
-
-def drawn(rng, n, d=D):
-    """Rows of small integers, so that some are alike."""
-    return rng.integers(-2, 3, (n, d)).astype(float)
-
-
-def true_distances(metric, queries, rows):
-    if metric == "inner_product":
-        return -queries @ rows.T
-    if metric != "cosine":
-        return cdist(queries, rows)
-    sizes = np.linalg.norm(queries, axis=1)[:, None] * np.linalg.norm(rows, axis=1)
-    with np.errstate(invalid="ignore"):
-        return np.where(sizes > 0, 1 - queries @ rows.T / sizes, 1.0)
-
-
-class Model(RuleBasedStateMachine):
-    """An index beside a dictionary of its rows."""
-
-    index = FlatNeighbors()
-
-    @initialize(seed=st.integers(0, 9), n=st.integers(1, 30))
-    def begin(self, seed, n):
-        self.rng = np.random.default_rng(seed)
-        self.index = type(self).index.__sklearn_clone__()
-        X = drawn(self.rng, n)
-        self.index.partial_fit(X)
-        self.rows = dict(enumerate(X))
-        self.given = n
-
-    def chosen(self, most):
-        n = min(len(self.rows), int(self.rng.integers(1, most + 1)))
-        return self.rng.choice(list(self.rows), n, replace=False)
-
-    @rule(n=st.integers(1, 12), scale=st.sampled_from([1, 1, 1, 1000]))
-    def add(self, n, scale):
-        X = scale * drawn(self.rng, n)
-        self.index.partial_fit(X)
-        self.rows |= dict(zip(range(self.given, self.given + n), X))
-        self.given += n
-
-    @precondition(lambda self: self.rows)
-    @rule(most=st.integers(1, 9))
-    def remove(self, most):
-        ids = self.chosen(most)
-        self.index.remove(ids)
-        for i in ids:
-            del self.rows[i]
-
-    @precondition(lambda self: self.rows)
-    @rule(most=st.integers(1, 9))
-    def replace(self, most):
-        ids = self.chosen(most)
-        X = drawn(self.rng, len(ids))
-        self.index.replace(ids, X)
-        self.rows |= dict(zip(ids, X))
-
-    @precondition(lambda self: self.rows)
-    @rule(renumber=st.booleans())
-    def compact(self, renumber):
-        new = self.index.compact(renumber)
-        assert len(new) == self.given
-        assert set(np.flatnonzero(new >= 0)) == set(self.rows)
-        self.rows = {int(new[i]): row for i, row in self.rows.items()}
-        if renumber:
-            self.given = len(self.rows)
-
-    @rule()
-    def keep(self):
-        with pytest.MonkeyPatch.context() as patch:
-            folder = self.folder / f"index{self.rng.integers(2**60)}"
-            self.index.save(folder)
-            self.index = sklearn_jin.load(folder)
-            del patch
-
-    @precondition(lambda self: self.rows)
-    @rule(k=st.integers(1, 9), n=st.integers(1, 12))
-    def ask(self, k, n):
-        queries = drawn(self.rng, n)
-        k = min(k, len(self.rows))
-        distances, ids = self.index.kneighbors(queries, k)
-        self.compare(queries, distances, ids)
-
-    @precondition(lambda self: len(self.rows) > 1)
-    @rule(k=st.integers(1, 9))
-    def ask_own(self, k):
-        own = np.array(sorted(self.rows))
-        k = min(k, len(own) - 1)
-        distances, ids = self.index.kneighbors(None, k)
-        assert (self.index.ids_ == own).all()
-        assert not (ids == own[:, None]).any()
-        self.compare(np.array([self.rows[i] for i in own]), distances, ids, own)
-
-    @precondition(lambda self: self.rows)
-    @rule(radius=st.sampled_from([0.0, 1.0, 2.5]))
-    def ask_radius(self, radius):
-        queries = drawn(self.rng, 3)
-        known = np.array(sorted(self.rows))
-        every = self.true(queries, known)
-        for q, ids in enumerate(
-            self.index.radius_neighbors(queries, radius, return_distance=False)
-        ):
-            gaps = every[q]
-            inside = known[gaps <= radius - 1e-9]
-            maybe = known[gaps <= radius + 1e-6]
-            assert set(inside) <= set(ids) <= set(maybe)
-
-    def true(self, queries, known):
-        rows = np.array([self.rows[i] for i in known])
-        return true_distances(self.index.metric, queries, rows)
-
-    def compare(self, queries, distances, ids, own=None):
-        known = np.array(sorted(self.rows))
-        every = self.true(queries, known)
-        for q in range(len(queries)):
-            gaps = every[q] if own is None else every[q][known != own[q]]
-            assert len(set(ids[q])) == len(ids[q])
-            near = np.sort(gaps)[: len(ids[q])]
-            np.testing.assert_allclose(distances[q], near, rtol=1e-5, atol=2e-6)
-            places = np.searchsorted(known, ids[q])
-            assert (known[places] == ids[q]).all()
-            given = every[q][places]
-            np.testing.assert_allclose(distances[q], given, rtol=1e-5, atol=2e-6)
-        assert self.index.n_rows_ == len(self.rows)
-        assert self.index.n_samples_fit_ == self.given
-
-
-@pytest.mark.parametrize("index", list(routes()), ids=str)
-def test_every_route_is_as_a_dictionary(index, hasty, tmp_path):
-    machine = type("Machine", (Model,), {"index": index, "folder": tmp_path})
-    case = machine.TestCase
-    case.settings = settings(
-        max_examples=25,
-        stateful_step_count=25,
-        deadline=None,
-        derandomize=True,
-        suppress_health_check=list(HealthCheck),
-    )
-    case("runTest").runTest()
 
 
 def clustered(rng, n, d=16, n_clusters=20):

@@ -20,6 +20,7 @@ from sklearn_jin import (
     IVFPCANeighbors,
     ScalarQuantizer,
 )
+from sklearn_jin._memory import Remembered
 from sklearn_jin.search import filtered
 
 K = 5
@@ -87,6 +88,17 @@ def test_each_query_may_have_a_filter(shell, X, Q):
     zeros.data[:] = masks.ravel()
     for where in (masks, sparse.csr_array(masks), numbers, numbers.tocsc(), zeros):
         assert_finds(shell, X, Q, masks, where=where)
+
+
+def test_a_mask_may_be_changed_by_its_owner(shell, X, Q):
+    """Though what the last one made is remembered, by every index."""
+    X, mask = X.astype(np.float32), masks_of(60)
+    shell.fit(X)
+    other = clone(shell).fit(X[::-1])
+    for _ in range(4):
+        assert_finds(shell, X, Q, mask, where=mask)
+        assert_finds(other, X[::-1], Q, mask, where=mask)
+        mask[:] = np.roll(mask, 7)  # which allows as many
 
 
 def test_filters_do_not_depend_on_the_batch_or_the_threads(shell, X, Q):
@@ -372,6 +384,7 @@ def test_recall_is_kept(name, many, monkeypatch):
     for times in (1, 50):  # so dear that routes serve few rows too
         dear = partial(dearer, work, times)
         monkeypatch.setattr(filtered, "scan_work", dear)
+        monkeypatch.setattr(filtered, "_plans", Remembered())
         for kind in ("half", "tenth", "hundredth", "place", "away"):
             mask = some_of(many, Q, kind)
             distances, ids = index.kneighbors(Q, 10, where=mask)

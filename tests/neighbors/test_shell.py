@@ -108,6 +108,16 @@ def test_a_transformer_documents_what_its_index_does(c, section):
     )
 
 
+@CLASSES
+def test_every_attribute_of_an_index_is_documented_once(c):
+    index = c().fit(X, groups=np.arange(20)).remove(3)
+    known = {n for n in dir(index) if n.endswith("_") and n[0] != "_"}
+    told = documented(c, "Attributes")
+    assert known <= set(told) and set(told) - known <= {"feature_names_in_"}
+    for name in told:
+        assert c.__doc__.count(f"\n{name} : ") + c.__doc__.count(f" {name} : ") == 1
+
+
 def test_an_example_of_its_own_is_kept():
     assert "make_pipeline" in HNSWTransformer.__doc__
 

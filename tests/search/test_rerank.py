@@ -260,3 +260,21 @@ def test_copies_that_are_not_allowed_are_left_out():
     found = listed([1, 0, 3, -1, -1], [0, 1, 0, 1, 1, 0])
     assert found == [(1, 0), (4, 1), (3, 2), NOTHING, NOTHING]
     assert listed([0, 3], [0] * 6) == [NOTHING, NOTHING]
+
+
+@given(st.integers(0, 10**6))
+def test_the_best_of_two_answers_are_merged(seed):
+    rng = np.random.default_rng(seed)
+    n, m = rng.integers(1, 9, 2)
+    scores = rng.integers(0, 4, (3, n + m)).astype(float)
+    ids = rng.permuted(np.tile(np.arange(n + m), (3, 1)), axis=1)
+    for part in (slice(n), slice(n, None)):
+        order = np.lexsort((ids[:, part], scores[:, part]))
+        for array in (scores, ids):
+            array[:, part] = np.take_along_axis(array[:, part], order, axis=1)
+    k = rng.integers(1, n + m + 1)
+    found = np.empty((3, k)), np.full((3, k), -7)
+    rerank.merge(scores[:, :n], ids[:, :n], scores[:, n:], ids[:, n:], *found)
+    order = np.lexsort((ids, scores))[:, :k]
+    assert_array_equal(found[0], np.take_along_axis(scores, order, axis=1))
+    assert_array_equal(found[1], np.take_along_axis(ids, order, axis=1))
