@@ -26,6 +26,7 @@ ROOT = kernels.PACKAGE.parent
 PATIENCE = 300  # seconds: tests that a fault makes endless have caught it
 CONTRACT = ["tests/test_contract.py", "tests/test_contract_radius.py"]
 MIRRORS = {  # where the tests of a file are not in the file of its name
+    "metrics/lengths.py": ["tests/test_metrics.py"],
     "points/codes.py": ["tests/points/test_bits.py"],
     "points/product.py": [
         "tests/points/test_product.py",

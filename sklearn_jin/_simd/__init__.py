@@ -35,6 +35,7 @@ from sklearn_jin._simd.fastscan import (
     sum_tables,
 )
 from sklearn_jin._simd.fields import (
+    bit_counts,
     differing_bits,
     float_at,
     gaps4,

@@ -16,6 +16,7 @@ from sklearn_jin.neighbors._codes import (
     is_scanned,
     keep_learned,
 )
+from sklearn_jin.neighbors._metrics import PRODUCTS
 from sklearn_jin.neighbors._shell import Coded, shell
 from sklearn_jin.quantizers._scalar import ScalarQuantizer
 
@@ -107,7 +108,7 @@ class GraphNeighbors(Coded, Neighbors):
 
     def _by_cells(self, metric):
         """Whether rows are linked by lists of near neighbours, or else inserted."""
-        can = metric.space in ("l2", "ip")
+        can = metric.space in PRODUCTS
         if self.build == "partition" and not can:
             raise ValueError(
                 f"build='partition' compares rows by products, which does not serve "
