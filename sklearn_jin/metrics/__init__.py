@@ -18,6 +18,7 @@ from sklearn_jin.metrics.booleans import (
     SokalMichener,
     SokalSneath,
 )
+from sklearn_jin.metrics.functions import Function
 from sklearn_jin.metrics.images import (
     Haversine,
     Mahalanobis,
@@ -71,12 +72,16 @@ METRICS = {
     "bit_hamming": PackedHamming,
     "bit_jaccard": PackedJaccard,
 }
+# A function has no name by which it is asked for: it is told by "function".
+TYPES = {**METRICS, "function": Function}
 ALIASES = {"l2": "euclidean", "l1": "manhattan", "cityblock": "manhattan"}
 MINKOWSKI = {1: "manhattan", 2: "euclidean", np.inf: "chebyshev"}
 
 
 def effective_metric(metric, p, params=None):
-    """Name in ``METRICS`` that ``metric``, Minkowski's ``p`` and weights stand for."""
+    """Name in ``TYPES`` that ``metric``, Minkowski's ``p`` and weights stand for."""
+    if callable(metric):
+        return "function"
     if metric != "minkowski":
         return ALIASES.get(metric, metric)
     if p is None or not p >= 1:
@@ -95,16 +100,18 @@ def effective_metric(metric, p, params=None):
 
 
 def metric_of(metric, p=2, params=None):
-    """The name in ``METRICS`` and a metric, not fitted, of ``metric_params``."""
+    """The name in ``TYPES`` and a metric, not fitted, of ``metric_params``."""
     name = effective_metric(metric, p, params)
     params = {k: v for k, v in (params or {}).items() if v is not None}
-    known = ("w",) if metric == "minkowski" else METRICS[name].parameters
+    known = ("w",) if metric == "minkowski" else TYPES[name].parameters
     if unknown := [key for key in params if key not in known]:
         allowed = " and ".join(map(repr, known))
         raise ValueError(
             f"metric_params={params!r} is not supported: metric={metric!r} takes "
             + (f"{allowed}, not {unknown[0]!r}" if known else "no parameters")
         )
+    if name == "function":
+        return name, Function(metric)
     if metric == "minkowski" and params:
         w = vector_of(params["w"], "w", metric)
         if name == "seuclidean":
@@ -119,6 +126,7 @@ __all__ = [
     "METRICS",
     "MINKOWSKI",
     "TOP",
+    "TYPES",
     "Cosine",
     "effective_metric",
     "metric_of",

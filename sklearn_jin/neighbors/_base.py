@@ -4,6 +4,7 @@ An index adds its parameters, ``_index`` and ``_search``; all that a user may re
 on is here.  Kernels, and with them Numba, are imported on first use.
 """
 
+from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
 
@@ -27,7 +28,7 @@ from sklearn_jin._compat import (
     _fit_context,
 )
 from sklearn_jin._threads import count_threads
-from sklearn_jin.metrics import ALIASES, METRICS, effective_metric, metric_of
+from sklearn_jin.metrics import ALIASES, METRICS, TYPES, effective_metric, metric_of
 from sklearn_jin.neighbors._changes import Changing, told_params
 from sklearn_jin.neighbors._filters import Limits, finished, nearest
 from sklearn_jin.neighbors._groups import keep_groups
@@ -53,7 +54,7 @@ class Neighbors(
 
     n_neighbors: int | None = 5
     radius: float | None = 1.0
-    metric: str = "minkowski"
+    metric: str | Callable = "minkowski"
     p: float = 2
     metric_params: dict | None = None
     n_jobs: int | None = None
@@ -63,7 +64,7 @@ class Neighbors(
     _parameter_constraints = {
         "n_neighbors": [Integers(1), None],
         "radius": [Interval(Real, 0, None, closed="both"), None],
-        "metric": [StrOptions({"minkowski", *METRICS, *ALIASES})],
+        "metric": [StrOptions({"minkowski", *METRICS, *ALIASES}), callable],
         "p": [Interval(Real, 0, None, closed="right"), None],
         "metric_params": [dict, None],
         "n_jobs": [Integers(), None],
@@ -319,7 +320,7 @@ class NeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def _fit(self, X):
         name = effective_metric(self.metric, self.p, self.metric_params)
-        if METRICS[name].negative:
+        if TYPES[name].negative:
             raise ValueError(
                 f"metric={self.metric!r} has negative distances, which a precomputed "
                 "graph must not hold: use metric='cosine', or the index itself"

@@ -365,6 +365,8 @@ def told_params(index):
 
 
 def _told(value):
+    if hasattr(value, "__qualname__"):  # of a function the rest is its place
+        return f"{value.__module__}.{value.__qualname__}"
     if hasattr(value, "get_params"):
         return f"{type(value).__name__}({value.get_params(deep=False)})"
     return repr(value)

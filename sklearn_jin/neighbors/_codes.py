@@ -6,7 +6,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from sklearn_jin._threads import count_threads
-from sklearn_jin.metrics import METRICS
+from sklearn_jin.metrics import TYPES
 from sklearn_jin.neighbors._metrics import PRODUCTS
 from sklearn_jin.quantizers._pca import PCAQuantizer
 from sklearn_jin.quantizers._scalar import ScalarQuantizer
@@ -126,7 +126,7 @@ def wanted(index, metric, quantizer):
 def refuse_without_codes(index):
     """Raise ValueError if less than the rows is to be kept, but there are no codes."""
     if store_of(index) in (None, "int8"):
-        served = METRICS[index.effective_metric_].space in PRODUCTS
+        served = TYPES[index.effective_metric_].space in PRODUCTS
         raise ValueError(
             f"store_vectors={index.store_vectors!r} needs codes to be searched "
             f"instead, but quantizer={getattr(index, 'quantizer', None)!r} makes none "

@@ -7,7 +7,7 @@ from sklearn.utils import check_random_state
 
 from sklearn_jin._compat import Integers, StrOptions
 from sklearn_jin._threads import count_threads
-from sklearn_jin.metrics import METRICS
+from sklearn_jin.metrics import TYPES
 from sklearn_jin.neighbors._base import Neighbors
 from sklearn_jin.neighbors._codes import (
     asked_for,
@@ -87,7 +87,7 @@ class GraphNeighbors(Coded, Neighbors):
 
         if codes is not None:
             graph = with_landmarks(graph, codes)
-        if METRICS[self.effective_metric_].negative:
+        if TYPES[self.effective_metric_].negative:
             return graph, np.empty(0)
         searched = points if codes is None else codes
         graph = with_doors(graph, points, searched, rng)

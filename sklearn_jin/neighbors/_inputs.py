@@ -46,8 +46,9 @@ def form_of(estimator, X, metric):
 
 def kept_types(estimator):
     """Types of rows of which ``fit`` makes no float32 copy."""
-    if taken := getattr(METRICS.get(estimator.metric), "taken", ()):
-        return taken
+    if isinstance(estimator.metric, str) and estimator.metric in METRICS:
+        if taken := METRICS[estimator.metric].taken:
+            return taken
     store = getattr(estimator, "store_vectors", True)
     return {"input": NARROW, "float16": (np.dtype(np.float16),)}.get(store, ())
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from sklearn_jin._arrays import UInt8
 from sklearn_jin._jit import piece
-from sklearn_jin._memory import padded_bytes
+from sklearn_jin._memory import lines_of, padded_bytes
 from sklearn_jin._simd import bit_counts, differing_bits
 from sklearn_jin.points import (
+    Work,
     exact,
     new_scratch,
     pair_score,
@@ -22,6 +23,7 @@ from sklearn_jin.points import (
     score,
     set_query,
     subset,
+    work,
     zero_is_sure,
 )
 from sklearn_jin.points.rows import (
@@ -50,6 +52,12 @@ set_query.register(RowsOfBits, set_query_rows)
 prefetch.register(RowsOfBits, prefetch_rows)
 subset.register(RowsOfBits, subset_rows)
 zero_is_sure.register(RowsOfBits, zero_of_rows_is_sure)
+
+
+@work.register(RowsOfBits)
+def work_of_bits(points):
+    # In the cache 5 ns for 2,048 bits.
+    return Work(lines_of(points.X), 0.02 * points.X.shape[1])
 
 
 @new_scratch.register(RowsOfBits)

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn_jin._memory import frozen
 from sklearn_jin.points import booleans, rows, terms
 from sklearn_jin.points.booleans import RowsOfBits
+from sklearn_jin.points.functions import RowsOfFunction
 from sklearn_jin.points.terms import RowsOfTerms
 
 KINDS = {
@@ -17,6 +18,7 @@ KINDS = {
     "braycurtis": partial(RowsOfTerms, rule=terms.BRAY_CURTIS),
     "jensenshannon": partial(RowsOfTerms, rule=terms.JENSEN_SHANNON),
     "bits": partial(RowsOfBits, rule=booleans.DIFFERING),
+    "function": RowsOfFunction,
     "jaccard": partial(RowsOfBits, rule=booleans.JACCARD),
 }
 
