@@ -31,6 +31,7 @@ from sklearn_jin.neighbors._ivf import IVFNeighbors, IVFTransformer
 from sklearn_jin.neighbors._ivfpca import IVFPCANeighbors, IVFPCATransformer
 from sklearn_jin.neighbors._ivfpq import IVFPQNeighbors, IVFPQTransformer
 from sklearn_jin.neighbors._knn_graph import KNNGraphTransformer
+from sklearn_jin.neighbors._metrics import valid_metrics
 from sklearn_jin.neighbors._nsw import NSWNeighbors, NSWTransformer
 from sklearn_jin.neighbors._scann import ScaNNNeighbors, ScaNNTransformer
 from sklearn_jin.neighbors._sng import SNGNeighbors, SNGTransformer
@@ -99,5 +100,6 @@ __all__ = [
     "relative_contrast",
     "rerank_diverse",
     "symmetrize",
+    "valid_metrics",
     "warmup",
 ]

@@ -22,6 +22,7 @@ if __name__ == "__main__":
     os.environ["NUMBA_CACHE_DIR"] = str(kernels.folder())  # as the tests do
     sys.path.insert(0, str(kernels.PACKAGE.parent))
 
+import indexes
 import naive
 import numpy as np
 from sklearn.base import clone
@@ -69,7 +70,7 @@ def case(seed, quantizers=QUANTIZERS, kept=KEPT):
     """The case of a number: a fault is told by it."""
     rng = np.random.default_rng(seed)
     X, Q = data(rng)
-    metric = str(rng.choice(list(METRICS)))
+    metric = str(rng.choice(indexes.COMMON))
     if metric == "hellinger":
         X, Q = np.abs(X), np.abs(Q)
     k = int(rng.choice([1, min(5, len(X)), rng.integers(1, len(X) + 1), len(X)]))

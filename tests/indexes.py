@@ -32,6 +32,13 @@ PLAIN = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 ALL = 1000
 CODED = ["euclidean", "cosine", "inner_product"]  # and others are prepared alike
 
+# Metrics that rows of any width have, and whose tests are crossed with every index.
+# Those of tests/metrics/ are Euclidean on other rows, or have tests of their own.
+COMMON = [
+    *("euclidean", "sqeuclidean", "cosine", "angular", "correlation", "hellinger"),
+    *("inner_product", "manhattan", "chebyshev"),
+]
+
 # Where kernels are plain Python one graph and one partition show the kernels of all.
 REPEATED = {
     *(f"{name}Neighbors" for name in ("Vamana", "NSW", "SNG", "DualBranchHNSW")),
@@ -178,7 +185,7 @@ def metrics(index):
     squared |= getattr(index, "build", None) == "partition"
     return [
         name
-        for name in METRICS
+        for name in COMMON
         if name in served and (not squared or METRICS[name].space in ("l2", "ip"))
     ]
 

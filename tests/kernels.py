@@ -14,7 +14,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "sklearn_jin"
 WITHOUT_KERNELS = {
     *("__init__.py", "__main__.py", "_threads.py", "_version.py", "_warmup.py"),
-    "metrics.py",
+    "metrics",
     "graphs.py",
     "_told.py",
     "_links.py",

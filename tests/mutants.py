@@ -40,6 +40,7 @@ MIRRORS = {  # where the tests of a file are not in the file of its name
         "tests/search/test_answer.py",
         "tests/neighbors/test_machine.py",
     ],
+    "metrics/lengths.py": ["tests/test_metrics.py"],
     "points/codes.py": ["tests/points/test_bits.py"],
     "points/product.py": [
         "tests/points/test_product.py",

@@ -8,7 +8,7 @@ MUTATIONS = {
         ("return -size if bits & 0x8000 else size", "return size"),
         ("rows = rows.view(np.float16)", "pass"),
     ],
-    "metrics.py": [
+    "metrics/lengths.py": [
         ("return HALF_TOP - math.frexp(size)[1]", "return -math.frexp(size)[1]"),
         ('"input": -self.exponent_', '"input": 0'),
         ('if form != "input":', "if True:"),

@@ -49,13 +49,13 @@ def size(X, Q, name):
     return np.abs(naive.distances(X, Q, name)).max()
 
 
-@pytest.fixture(params=METRICS)
+@pytest.fixture(params=indexes.COMMON)
 def name(request):
     return request.param
 
 
-def test_the_oracle_knows_every_metric():
-    assert naive.DISTANCES.keys() == METRICS.keys()
+def test_the_oracle_knows_the_common_metrics():
+    assert list(naive.DISTANCES) == indexes.COMMON
 
 
 @pytest.mark.parametrize("d", [1, 2, 3, 7, 16, 47, 48, 65, 513])
@@ -303,13 +303,14 @@ def test_negative_numbers_are_refused_by_hellinger():
         ("cityblock", 2, "manhattan"),
         ("l2", 1, "euclidean"),
         ("cosine", 7, "cosine"),
+        ("minkowski", 3, "minkowski"),
     ],
 )
 def test_other_names_of_a_metric(metric, p, name):
     assert effective_metric(metric, p) == name
 
 
-@pytest.mark.parametrize("p", [3, 0.5, None])
-def test_other_orders_of_minkowski_are_refused(p):
+@pytest.mark.parametrize("p", [0.5, np.nan, None])
+def test_orders_below_one_are_refused(p):
     with pytest.raises(ValueError, match=f"p={p} is not supported"):
         effective_metric("minkowski", p)

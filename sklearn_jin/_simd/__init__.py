@@ -17,6 +17,8 @@ a lowering on every CPU, but for calls of the CPU's own instructions, which depe
     sums over the fields of codes
 ``pool``
     steps of a walk over a graph
+``calls``
+    functions of users
 ``fastscan``
     sums of numbers that codes pick from tables
 """
@@ -35,6 +37,7 @@ from sklearn_jin._simd.fastscan import (
     sum_tables,
 )
 from sklearn_jin._simd.fields import (
+    bit_counts,
     differing_bits,
     float_at,
     gaps4,

@@ -5,6 +5,8 @@ query is 16-bit integers: those of all first fields, then those of all second on
 so on.  Each of these sections has ``lanes`` integers, a multiple of eight.
 """
 
+from operator import and_, xor
+
 import numpy as np
 from numba import types
 
@@ -132,21 +134,41 @@ def _plain_differing_bits(codes, i, query, v):
     return int(np.unpackbits(codes[i] ^ query[v]).sum())
 
 
-@emitted(_plain_differing_bits, types.int64, ANY, INDEX, ANY, INDEX)
-def differing_bits(emit, codes, i, query, v):
-    """Number of bits that differ in row ``i`` of ``codes`` and row ``v`` of ``query``.
+def _plain_bit_counts(codes, i, query, v):
+    common = int(np.unpackbits(codes[i] & query[v]).sum())
+    return common << 32 | _plain_differing_bits(codes, i, query, v)
 
-    Both are rows of bytes of the same length, a multiple of eight.
+
+def _over_bits(plain, *joins):
+    """Emit a count of the bits of two rows as each of ``joins`` combines them.
+
+    Both are rows of bytes of the same length, a multiple of eight.  The first count is
+    the lower half of the int64 that comes out, the second is the upper one.
     """
-    row, asked = codes.row(i), query.row(v)
-    wide, rest = emit.variable(vector(I64, 8)), emit.variable(I64)
 
-    def add_to(total):
-        def add_bits(at):
-            bits = (row + at).load(total.kind) ^ (asked + at).load(total.kind)
-            total.value += emit.count_ones(bits)
+    @emitted(plain, types.int64, ANY, INDEX, ANY, INDEX)
+    def over_bits(emit, codes, i, query, v):
+        row, asked = codes.row(i), query.row(v)
+        wide = [emit.variable(vector(I64, 8)) for _ in joins]
+        rest = [emit.variable(I64) for _ in joins]
 
-        return add_bits
+        def add_to(totals):
+            def add_bits(at):
+                kind = totals[0].kind
+                pair = (row + at).load(kind), (asked + at).load(kind)
+                for join, total in zip(joins, totals):
+                    total.value += emit.count_ones(join(*pair))
 
-    emit.cover(codes.row_bytes, (64, add_to(wide)), (8, add_to(rest)))
-    return emit.sum_lanes(wide.value) + rest.value
+            return add_bits
+
+        emit.cover(codes.row_bytes, (64, add_to(wide)), (8, add_to(rest)))
+        counts = [emit.sum_lanes(x.value) + y.value for x, y in zip(wide, rest)]
+        return counts[0] if len(counts) == 1 else counts[1] << 32 | counts[0]
+
+    return over_bits
+
+
+# Each takes (codes, i, query, v), row ``i`` of codes and row ``v`` of query, and tells
+# how many bits differ; the second also, in the upper half, how many both have set.
+differing_bits = _over_bits(_plain_differing_bits, xor)
+bit_counts = _over_bits(_plain_bit_counts, xor, and_)

@@ -31,7 +31,8 @@ def distinct(X):
 
 def _hashes(X):
     """Sums of the rows' words, each times an odd random number, modulo 2^64."""
-    numbers = np.random.RandomState(SEED).randint(0, 2**63, X.shape[1], np.uint64)
+    size = (X[:1] + np.float32(0)).view(np.uint32).shape[1]
+    numbers = np.random.RandomState(SEED).randint(0, 2**63, size, np.uint64)
     numbers = 2 * numbers + 1
     hashes = np.empty(len(X), np.uint64)
     for some in blocks(X):

@@ -10,7 +10,7 @@ from sklearn_jin.construction.knn import own_neighbors
 from sklearn_jin.construction.lid import dimensions, log_sums
 from sklearn_jin.construction.plan import Plan, layer_sizes
 from sklearn_jin.points import count, subset
-from sklearn_jin.points.rows import RowsL2
+from sklearn_jin.points.rows import ROWS, RowsL2
 from sklearn_jin.search.branches import Branches
 from sklearn_jin.search.layers import Layers
 
@@ -22,11 +22,12 @@ def local_dimensions(points, rng, n_threads):
     """Local dimension of every row, and the mean score of a neighbour.
 
     Dimensions are those of Euclidean distances between prepared rows; the mean is -1
-    where scores are others, of which bridges know nothing.
+    where scores are others, of which bridges know nothing.  Rows of other spaces than
+    those of differences and products have no dimension.
     """
     n = count(points)
     k = min(LISTED, n - 1)
-    if k < 1:
+    if k < 1 or not isinstance(points, tuple(ROWS.values())):
         return np.full(n, np.nan), -1.0
     rows = RowsL2(points.X)
     scores, _ = own_neighbors(rows, k, LID_RECALL, rng, n_threads)

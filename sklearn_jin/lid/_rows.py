@@ -19,7 +19,7 @@ MOST_TIES = 64  # neighbours that are looked at where distances are zero or tie
 def fit_copy(index, X, n_jobs=None):
     """Copy of ``index``, by default of an exact one, fitted to ``X``."""
     index = FlatNeighbors() if index is None else clone(index)
-    name = effective_metric(index.metric, index.p)
+    name = effective_metric(index.metric, index.p, index.metric_params)
     if name != "euclidean":
         raise ValueError(
             f"index has the metric {name!r}, but dimensions are those of Euclidean "

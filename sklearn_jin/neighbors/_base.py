@@ -4,6 +4,7 @@ An index adds its parameters, ``_index`` and ``_search``; all that a user may re
 on is here.  Kernels, and with them Numba, are imported on first use.
 """
 
+from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
 
@@ -27,13 +28,14 @@ from sklearn_jin._compat import (
     _fit_context,
 )
 from sklearn_jin._threads import count_threads
-from sklearn_jin.metrics import ALIASES, METRICS, effective_metric
+from sklearn_jin.metrics import ALIASES, METRICS, TYPES, effective_metric, metric_of
 from sklearn_jin.neighbors._changes import Changing, told_params
 from sklearn_jin.neighbors._filters import Limits, finished, nearest
 from sklearn_jin.neighbors._groups import keep_groups
 from sklearn_jin.neighbors._inputs import checked, form_of, kept_types
 from sklearn_jin.neighbors._keeping import KeptIndex
 from sklearn_jin.neighbors._known import FEW, forget, known_of
+from sklearn_jin.neighbors._metrics import refuse_unserved
 from sklearn_jin.neighbors._progress import told_of_compiling, watch
 from sklearn_jin.neighbors._queries import Queries
 from sklearn_jin.neighbors._shell import shell
@@ -53,7 +55,7 @@ class Neighbors(
 
     n_neighbors: int | None = 5
     radius: float | None = 1.0
-    metric: str = "minkowski"
+    metric: str | Callable = "minkowski"
     p: float = 2
     metric_params: dict | None = None
     n_jobs: int | None = None
@@ -68,7 +70,7 @@ class Neighbors(
     _parameter_constraints = {
         "n_neighbors": [Integers(1), None],
         "radius": [Interval(Real, 0, None, closed="both"), None],
-        "metric": [StrOptions({"minkowski", *METRICS, *ALIASES})],
+        "metric": [StrOptions({"minkowski", *METRICS, *ALIASES}), callable],
         "p": [Interval(Real, 0, None, closed="right"), None],
         "metric_params": [dict, None],
         "n_jobs": [Integers(), None],
@@ -82,6 +84,7 @@ class Neighbors(
         "_n_features_out": int,
         "index_": tuple,
     }
+    _spaces = None  # of metrics that it serves; None for all
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, groups=None):
@@ -123,24 +126,26 @@ class Neighbors(
         return self
 
     def _fit(self, X):
-        from sklearn_jin.points.rows import points_of
+        from sklearn_jin.points.kinds import points_of
 
-        name = effective_metric(self.metric, self.p)
-        if self.metric_params:
-            raise ValueError(
-                f"metric_params={self.metric_params!r} is not supported: "
-                "no metric of this index has parameters"
-            )
-        metric, form = METRICS[name](), form_of(self, X)
+        name, metric = metric_of(self.metric, self.p, self.metric_params)
+        refuse_unserved(self, metric)
+        form = form_of(self, X, metric)
         if form == "input" and not metric.keeps_types:
             raise ValueError(
                 f"store_vectors='input' does not keep {X.dtype} rows for "
                 f"metric={self.metric!r}, which computes others from them: give X as "
                 "float32, or use store_vectors='float16' or 'float32'"
             )
-        self.effective_metric_, self.effective_metric_params_ = name, {}
+        if form == "float16" and not metric.rounds:
+            raise ValueError(
+                f"store_vectors='float16' rounds rows, which would make other ones for "
+                f"metric={self.metric!r}: use store_vectors=True"
+            )
         self.n_samples_fit_ = self._n_features_out = len(X)
         points = points_of(metric, X, form)
+        self.effective_metric_ = name
+        self.effective_metric_params_ = metric.params_
         self.index_ = self._index(metric, points, partial(watch, self))
 
     def kneighbors(
@@ -291,7 +296,7 @@ class Neighbors(
             from sklearn_jin.construction.alter import queries_left
 
             return metric.prepare_own(queries_left(self.index_))
-        return metric.prepare_queries(checked(self, X))
+        return metric.prepare_queries(checked(self, X, kept=metric.taken))
 
     def _answer(self, queries, k, own=False, allowed=None):
         """Exact scores (n_queries, k), ascending, and ids of ``k`` distinct points.
@@ -325,8 +330,8 @@ class NeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     }
 
     def _fit(self, X):
-        name = effective_metric(self.metric, self.p)
-        if METRICS[name].negative:
+        name = effective_metric(self.metric, self.p, self.metric_params)
+        if TYPES[name].negative:
             raise ValueError(
                 f"metric={self.metric!r} has negative distances, which a precomputed "
                 "graph must not hold: use metric='cosine', or the index itself"

@@ -240,6 +240,8 @@ class Changing:
 
     def _kept_dtype(self):
         """The type of rows that are kept as they came; None where they are prepared."""
+        if self.index_.metric.taken:
+            return None
         stored = self.index_.points[0].dtype
         if getattr(self, "store_vectors", True) != "input" or stored == np.float32:
             return None
@@ -282,7 +284,7 @@ class Changing:
     def _add(self, ids, X):
         """Take the rows ``X`` in, under these ``ids``."""
         from sklearn_jin.construction.alter import with_later
-        from sklearn_jin.points.rows import points_by
+        from sklearn_jin.points.kinds import points_by
 
         metric, form = self.index_.metric, self._form()
         if not metric.takes(X, form):
@@ -300,13 +302,13 @@ class Changing:
     def _rescale(self, ids, X, form):
         """Fit the metric and the index anew, for rows that the metric does not take."""
         from sklearn_jin.construction.alter import queries_left
-        from sklearn_jin.points.rows import points_of
+        from sklearn_jin.points.kinds import points_of
 
         before = self.index_.metric.restore(queries_left(self.index_))
         every = np.concatenate([self.ids_, ids])
         order = np.argsort(every)
         rows = np.concatenate([before, X])[order]
-        metric = METRICS[self.effective_metric_]()
+        metric = METRICS[self.effective_metric_](**self.effective_metric_params_)
         self._build(metric, points_of(metric, rows, form), every[order])
 
     def _settle(self):
@@ -365,6 +367,8 @@ def told_params(index):
 
 
 def _told(value):
+    if hasattr(value, "__qualname__"):  # of a function the rest is its place
+        return f"{value.__module__}.{value.__qualname__}"
     if hasattr(value, "get_params"):
         return f"{type(value).__name__}({value.get_params(deep=False)})"
     return repr(value)

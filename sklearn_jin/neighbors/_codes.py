@@ -6,6 +6,8 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from sklearn_jin._threads import count_threads
+from sklearn_jin.metrics import TYPES
+from sklearn_jin.neighbors._metrics import PRODUCTS
 from sklearn_jin.quantizers._pca import PCAQuantizer
 from sklearn_jin.quantizers._scalar import ScalarQuantizer
 
@@ -111,15 +113,10 @@ def seeded(quantizer, random_state):
 
 def wanted(index, metric, quantizer):
     """The ``quantizer``, or None where "auto" can not serve the metric."""
-    if metric.space in ("l2", "ip") or quantizer is None:
+    if metric.space in PRODUCTS or quantizer is None:
         return quantizer
     if quantizer == "auto":
         return None
-    if not hasattr(index, "quantizer"):
-        raise ValueError(
-            f"codes of {type(index).__name__} serve squared distances and inner "
-            f"products, not metric={index.effective_metric_!r}: use IVFNeighbors"
-        )
     raise ValueError(
         f"quantizer={quantizer} serves squared distances and inner products, "
         f"not metric={index.effective_metric_!r}: use quantizer=None or 'auto'"
@@ -129,10 +126,12 @@ def wanted(index, metric, quantizer):
 def refuse_without_codes(index):
     """Raise ValueError if less than the rows is to be kept, but there are no codes."""
     if store_of(index) in (None, "int8"):
+        served = TYPES[index.effective_metric_].space in PRODUCTS
         raise ValueError(
             f"store_vectors={index.store_vectors!r} needs codes to be searched "
             f"instead, but quantizer={getattr(index, 'quantizer', None)!r} makes none "
-            f"for metric={index.effective_metric_!r}: choose a quantizer"
+            f"for metric={index.effective_metric_!r}: "
+            + ("choose a quantizer" if served else "use store_vectors=True")
         )
 
 

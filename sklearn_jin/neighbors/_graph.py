@@ -7,7 +7,7 @@ from sklearn.utils import check_random_state
 
 from sklearn_jin._compat import Integers, StrOptions
 from sklearn_jin._threads import count_threads
-from sklearn_jin.metrics import METRICS
+from sklearn_jin.metrics import TYPES
 from sklearn_jin.neighbors._base import Neighbors
 from sklearn_jin.neighbors._codes import (
     asked_for,
@@ -16,6 +16,7 @@ from sklearn_jin.neighbors._codes import (
     is_scanned,
     keep_learned,
 )
+from sklearn_jin.neighbors._metrics import PRODUCTS
 from sklearn_jin.neighbors._shell import Coded, shell
 from sklearn_jin.quantizers._scalar import ScalarQuantizer
 
@@ -86,7 +87,7 @@ class GraphNeighbors(Coded, Neighbors):
 
         if codes is not None:
             graph = with_landmarks(graph, codes)
-        if METRICS[self.effective_metric_].negative:
+        if TYPES[self.effective_metric_].negative:
             return graph, np.empty(0)
         searched = points if codes is None else codes
         graph = with_doors(graph, points, searched, rng)
@@ -107,7 +108,7 @@ class GraphNeighbors(Coded, Neighbors):
 
     def _by_cells(self, metric):
         """Whether rows are linked by lists of near neighbours, or else inserted."""
-        can = metric.space in ("l2", "ip")
+        can = metric.space in PRODUCTS
         if self.build == "partition" and not can:
             raise ValueError(
                 f"build='partition' compares rows by products, which does not serve "

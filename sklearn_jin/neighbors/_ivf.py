@@ -2,6 +2,7 @@
 
 from sklearn_jin.neighbors._base import NeighborsTransformer
 from sklearn_jin.neighbors._codes import wanted
+from sklearn_jin.neighbors._metrics import DIFFERENCES, PRODUCTS
 from sklearn_jin.neighbors._partition import PartitionNeighbors
 from sklearn_jin.neighbors._shell import Coded, shell, transformer
 from sklearn_jin.quantizers._base import Quantizer
@@ -171,6 +172,8 @@ class IVFNeighbors(Coded, PartitionNeighbors):
     """
 
     quantizer: Quantizer | str | None = "auto"
+
+    _spaces = PRODUCTS + DIFFERENCES
 
     def _wanted(self, metric):
         return wanted(self, metric, self.quantizer)

@@ -28,6 +28,11 @@ class KeptIndex(Kept):
             self._check_index(mapped)
         elif "index_" in vars(self):
             self.index_ = settled(self.index_)
+            if getattr(self.index_.metric, "space", None) == "function":
+                from sklearn_jin.points.functions import revived
+
+                address = self.index_.metric.constants_[0]
+                self.index_ = revived(self.index_, address)
             self._check_index()
 
     def __getstate__(self):

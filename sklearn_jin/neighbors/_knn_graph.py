@@ -111,6 +111,8 @@ class KNNGraphTransformer(NeighborsTransformer, Neighbors):
     recall: float = 0.95
     exact_threshold: int = 10_000
 
+    _spaces = ("l2",)
+
     _parameter_constraints = {
         "recall": [Interval(Real, 0, 1, closed="right")],
         "exact_threshold": [Integers(0)],
@@ -123,7 +125,8 @@ class KNNGraphTransformer(NeighborsTransformer, Neighbors):
     _learned = {"recall_": float, "n_probes_": int, "_measured": tuple | None}
 
     def _fit(self, X):
-        if (name := effective_metric(self.metric, self.p)) not in SERVED:
+        name = effective_metric(self.metric, self.p, self.metric_params)
+        if name not in SERVED:
             raise ValueError(
                 f"metric={self.metric!r} with p={self.p!r} is {name!r}, which matrix "
                 "products do not serve: use p=2, or HNSWTransformer"

@@ -17,6 +17,7 @@ from sklearn_jin.neighbors._codes import (
     refuse_without_codes,
     store_of,
 )
+from sklearn_jin.neighbors._metrics import PRODUCTS
 from sklearn_jin.neighbors._shell import Reranked, shell
 from sklearn_jin.quantizers._base import Quantizer
 from sklearn_jin.quantizers._pca import PCAQuantizer
@@ -52,6 +53,7 @@ class PartitionNeighbors(Reranked, Neighbors):
         "quantizer_": Quantizer | None,
     }
 
+    _spaces = PRODUCTS
     _lists_by_root = 2.0  # times the root of the rows are the lists, by default,
     _probes_by_root = 1.5  # times the root of the lists are probed,
     _least_probes = 32  # and no fewer

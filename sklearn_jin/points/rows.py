@@ -287,25 +287,6 @@ def insertion_order_ip(points, order):
 ROWS = {"l2": RowsL2, "l1": RowsL1, "linf": RowsLinf, "ip": RowsIP}
 
 
-def points_of(metric, X, form="float32"):
-    """The points of the rows ``X``, to which the ``metric`` is fitted.
-
-    ``form`` is as in :meth:`sklearn_jin.metrics.Euclidean.fit`.
-    """
-    metric.fit(X, form)
-    return points_by(metric, X, form)
-
-
-def points_by(metric, X, form="float32"):
-    """The points of rows ``X`` as a ``metric`` prepares them that was fitted before."""
-    dtype = {"float32": np.float32, "float16": np.float16}.get(form, X.dtype)
-    points = ROWS[metric.space](metric.rows(X, dtype))
-    if metric.lift_ == 0:
-        return points
-    scale = np.ldexp(np.float32(1), [-metric.lift_])
-    return points._replace(scale=frozen(scale))
-
-
 def joined(points, more):
     """The ``points`` and, behind them, ``more`` rows of the same kind."""
     n, width = points.X.shape

@@ -14,15 +14,9 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from sklearn_jin._numbers import blocks, safe_exponent, size_of, times_power
 from sklearn_jin._threads import run
-from sklearn_jin.metrics import (
-    FLOAT32_MAX,
-    TOP,
-    blocks,
-    safe_exponent,
-    size_of,
-    times_power,
-)
+from sklearn_jin.metrics import FLOAT32_MAX, TOP
 from sklearn_jin.storage import Kept
 
 SAFE = (2.0**-30, 2.0**30)  # sizes of rows of which float32 holds all sums and squares

@@ -1,5 +1,6 @@
 """What the exact index promises beyond what every index does: exactness."""
 
+import indexes
 import naive
 import numpy as np
 import pytest
@@ -7,10 +8,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.neighbors import NearestNeighbors
 
 from sklearn_jin import FlatNeighbors
-from sklearn_jin.metrics import METRICS
 
 
-@pytest.fixture(params=METRICS)
+@pytest.fixture(params=indexes.COMMON)
 def metric(request):
     return request.param
 

@@ -506,12 +506,15 @@ def test_codes_of_other_lengths_are_refused(n_bits):
 
 
 @pytest.mark.parametrize("exact_threshold", [0, 1000])
-@pytest.mark.parametrize("metric", ["manhattan", "chebyshev"])
+@pytest.mark.parametrize("metric", ["manhattan", "chebyshev", "canberra", "jaccard"])
 @pytest.mark.parametrize("c", CLASSES[1:], ids=lambda c: c.__name__)
 def test_codes_are_refused_by_metrics_without_any(c, metric, exact_threshold):
     index = c(metric=metric, exact_threshold=exact_threshold)
-    with pytest.raises(ValueError, match=f"not metric='{metric}'") as caught:
+    with pytest.raises(
+        ValueError, match=f"{metric}' is not served by {c.__name__}"
+    ) as caught:
         index.fit(indexes.rows(60))
+    assert "HNSWNeighbors" in str(caught.value)
     assert "quantizer=" not in str(caught.value)  # which is no parameter of these
 
 

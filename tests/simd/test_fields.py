@@ -7,7 +7,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn_jin import _simd
 from sklearn_jin._jit import kernel
 from sklearn_jin._memory import frozen
-from sklearn_jin._simd.fields import _plain_float_at, _plain_gaps, _plain_products
+from sklearn_jin._simd.fields import (
+    _plain_bit_counts,
+    _plain_float_at,
+    _plain_gaps,
+    _plain_products,
+)
 
 NUMBERS = np.array([0, 1e-45, 1e-38, 0.5, 1, 3, 1e38, np.inf, np.nan], np.float32)
 
@@ -15,6 +20,11 @@ NUMBERS = np.array([0, 1e-45, 1e-38, 0.5, 1, 3, 1e38, np.inf, np.nan], np.float3
 @kernel
 def float_at(codes, i, at):
     return _simd.float_at(codes, i, at)
+
+
+@kernel
+def bit_counts(codes, i, query, v):
+    return _simd.bit_counts(codes, i, query, v)
 
 
 @kernel
@@ -151,3 +161,16 @@ def test_floats_among_bytes(at):
         rows = frozen(codes)
         found, plain = float_at(rows, 1, at), _plain_float_at(rows, 1, at)
         assert_array_equal([found, plain], [number, number])
+
+
+@pytest.mark.parametrize("size", [8, 16, 56, 64, 72, 256])
+def test_bits_of_two_rows_are_counted(size):
+    rng = np.random.default_rng(size)
+    codes, query = (frozen(rng.integers(0, 256, (3, size), np.uint8)) for _ in range(2))
+    for i, v in np.ndindex(3, 3):
+        common, differing = (
+            int(np.unpackbits(bits).sum())
+            for bits in (codes[i] & query[v], codes[i] ^ query[v])
+        )
+        for count in (bit_counts, _plain_bit_counts):
+            assert count(codes, i, query, v) == common << 32 | differing

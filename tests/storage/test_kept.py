@@ -32,7 +32,6 @@ from sklearn_jin import (
     TwoNN,
     load,
 )
-from sklearn_jin.metrics import METRICS
 from sklearn_jin.quantizers._base import Quantizer
 from sklearn_jin.storage import arrays, manifest
 
@@ -99,7 +98,7 @@ STORES = [True, False, "float16", "int8"]
 def coded():
     """Quantizers, forms of rows and metrics: every one once, or in full all crossed."""
     if indexes.FULL:
-        return product(CODES, STORES, METRICS)
+        return product(CODES, STORES, indexes.COMMON)
     return ((code, STORES[i % 4], "cosine") for i, code in enumerate(CODES))
 
 

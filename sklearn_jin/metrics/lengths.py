@@ -1,10 +1,6 @@
-"""Metrics: what the same two vectors are apart, in every index.
+"""Metrics of differences and of angles: lengths of vectors, and inner products.
 
-A metric turns the user's rows into float32 rows whose score (squared L2, L1
-or L-infinity, see :mod:`sklearn_jin.points`) ranks as the metric does, and
-turns scores back into the metric's own distances.  Nothing else in the
-library knows a metric.  Rows and queries go through the same code, and all
-that is learned from the rows is kept in the instance.
+All others are made of :class:`Euclidean`, which has what metrics are asked for.
 """
 
 import math
@@ -44,8 +40,13 @@ class Euclidean:
 
     space = "l2"  # the points of sklearn_jin.points.rows that score its rows
     negative = False  # whether distances may be negative
-    keeps_types = True  # whether rows may be kept as they come
+    keeps_types = True  # whether rows may be kept as they come,
+    rounds = True  # and as float16
+    taken = ()  # dtypes of rows that it takes besides floats
+    parameters = ()  # names in ``metric_params``
     lift_ = 0  # rows that are kept are 2**lift_ times the prepared ones
+    constants_ = ()  # what its points take besides rows
+    params_ = {}  # ``effective_metric_params_``: they make an equal metric
     learned = {"d_": int, "shift_": Float64[1] | None, "exponent_": int}  # by ``fit``
 
     def fit(self, X, form="float32"):
@@ -198,7 +199,7 @@ class Hellinger(Euclidean):
     keeps_types = False
 
     def fit(self, X, form="float32"):
-        _refuse_negative(X)
+        refuse_negative(X, "hellinger")
         self.d_, self.shift_ = X.shape[1], None
         self.exponent_ = self._exponent(X, form)
         return self
@@ -219,7 +220,7 @@ class Hellinger(Euclidean):
         return np.sqrt(np.maximum(X.max(axis=1), 0))
 
     def _columns(self, X, powers=None):
-        _refuse_negative(X)
+        refuse_negative(X, "hellinger")
         return super()._columns(np.sqrt(X), powers)
 
 
@@ -336,35 +337,10 @@ class InnerProduct(Euclidean):
         return (times_power(X, -powers[:, None]),)
 
 
-def _refuse_negative(X):
+def refuse_negative(X, name):
+    """Raise ValueError if a number of ``X`` is below 0, which metric ``name`` lacks."""
     if (least := X.min()) < 0:
         raise ValueError(
-            f"X holds {least:.6g}, but metric='hellinger' takes no negative number: "
+            f"X holds {least:.6g}, but metric={name!r} takes no negative number: "
             "give counts or probabilities, or choose another metric"
         )
-
-
-METRICS = {
-    "euclidean": Euclidean,
-    "sqeuclidean": SquaredEuclidean,
-    "cosine": Cosine,
-    "angular": Angular,
-    "correlation": Correlation,
-    "hellinger": Hellinger,
-    "inner_product": InnerProduct,
-    "manhattan": Manhattan,
-    "chebyshev": Chebyshev,
-}
-ALIASES = {"l2": "euclidean", "l1": "manhattan", "cityblock": "manhattan"}
-MINKOWSKI = {1: "manhattan", 2: "euclidean", np.inf: "chebyshev"}
-
-
-def effective_metric(metric, p):
-    """Name in ``METRICS`` that ``metric`` and Minkowski's order ``p`` stand for."""
-    if metric != "minkowski":
-        return ALIASES.get(metric, metric)
-    if p not in MINKOWSKI:
-        raise ValueError(
-            f"p={p!r} is not supported for metric='minkowski': use 1, 2 or numpy.inf"
-        )
-    return MINKOWSKI[p]
