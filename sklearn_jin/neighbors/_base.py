@@ -35,6 +35,7 @@ from sklearn_jin.neighbors._inputs import checked, form_of, kept_types
 from sklearn_jin.neighbors._keeping import KeptIndex
 from sklearn_jin.neighbors._progress import watch
 from sklearn_jin.neighbors._queries import Queries
+from sklearn_jin.neighbors._recall import Scored
 from sklearn_jin.neighbors._shell import shell
 
 
@@ -43,6 +44,7 @@ class Neighbors(
     Changing,
     CallbackSupportMixin,
     Queries,
+    Scored,
     KNeighborsMixin,
     RadiusNeighborsMixin,
     KeptIndex,
@@ -134,6 +136,7 @@ class Neighbors(
         self.n_samples_fit_ = self._n_features_out = len(X)
         points = points_of(metric, X, form)
         self.index_ = self._index(metric, points, partial(watch, self))
+        self._indexed(points)
 
     def kneighbors(
         self, X=None, n_neighbors=None, return_distance=True, *, where=None,
@@ -191,6 +194,7 @@ class Neighbors(
         """
         twin, own = self._fitted(), X is None
         k = twin._check_k(n_neighbors)
+        twin._choose(k)
         queries, finish = twin._prepare(X)
         if ragged or not (where is exclude_groups is max_per_group is None):
             limits = Limits(where, exclude_groups, max_per_group, ragged)

@@ -200,8 +200,8 @@ class IVFPCANeighbors(PartitionNeighbors):
             encoded.quantizer, lists, sizes, learned, codes=encoded.codes
         )
 
-    def _search(self, k):
-        search = super()._search(k)
+    def _search_at(self, k, effort):
+        search = super()._search_at(k, effort)
         learned = self.index_.learned
         if self.rerank is None and learned.rerank is not None:
             room = min(max(search.room, k + LEAST_RERANK), self.n_samples_fit_)

@@ -82,8 +82,18 @@ def _search_of_part(part, n_queries, search):
         k=min(search.k, n),
         allowed=allowed,
         own=own,
+        absent=places_of(search.absent, ids),
         overestimate=np.inf if exact else search.overestimate,
     )
+
+
+def places_of(absent, ids):
+    """Places, int32, of the rows ``absent`` among points of these ``ids``; or -1."""
+    if absent is None:
+        return None
+    order = np.argsort(ids)
+    at = order[np.minimum(np.searchsorted(ids[order], absent), len(ids) - 1)]
+    return np.where(ids[at] == absent, at, -1).astype(np.int32)
 
 
 def _answer(index, queries, search):
@@ -100,6 +110,10 @@ def _answer(index, queries, search):
     finer = index.finer
     asked = None if finer is None else encode_queries(finer, queries)
     copies = copies_of(index.route)
+    absent = search.absent
+    if absent is not None:
+        absent = _alone(absent, copies)
+        search = search._replace(absent=absent)
     allowed = allowed_places(search.allowed, copies)
 
     def use(part, estimates, candidates):
@@ -107,6 +121,9 @@ def _answer(index, queries, search):
             candidates, estimates = sift(finer, frozen(asked[part]), candidates)
         if allowed is not None:
             candidates = np.where(allowed[candidates], candidates, np.int32(-1))
+        if absent is not None:
+            own = candidates == absent[part, None]
+            candidates = np.where(own, np.int32(-1), candidates)
         n_exact = refine(
             index.points, exact_queries, part, candidates, estimates,
             search.overestimate, scores, ids,
@@ -122,12 +139,28 @@ def _answer(index, queries, search):
         left |= ~(scores[:, -1] <= limits)  # nor is a NaN sure
     if np.count_nonzero(left):
         left = np.flatnonzero(left)
+        if absent is not None:
+            search = search._replace(absent=absent[left])
         scores[left], ids[left] = _scan(index, queries[left], search)
     return scores, ids
 
 
+def _alone(absent, copies):
+    """Places that are ``absent``, or -1 where others hold the very same row.
+
+    The walk to such a place is that to the others; that a query finds itself among
+    them, at the same score, tells as much as if it found one more of them.
+    """
+    if not len(copies.firsts):
+        return absent
+    sizes = np.bincount(copies.firsts, minlength=len(copies.firsts))
+    return np.where(sizes[copies.firsts[absent]] > 1, np.int32(-1), absent)
+
+
 def _scan(index, queries, search):
     """The exact answer, by looking at every point."""
+    if search.absent is not None:
+        return _scan_without(index, queries, search)
     if (
         isinstance(index.route, Flat) and index.codes is None
     ):  # products were not sure of it
@@ -136,3 +169,18 @@ def _scan(index, queries, search):
         return scan_each(index.points, encoded, some, search.k, search.n_threads)
     flat = index._replace(codes=None, route=FLAT, finer=None)
     return _answer(flat, queries, search._replace(own=False, overestimate=np.inf))
+
+
+def _scan_without(index, queries, search):
+    """As :func:`_scan`, where each query does without its absent point.
+
+    A query that is short of points ends in infinite scores and ids -1.
+    """
+    absent, n = search.absent, count(index.points)
+    n_allowed = n if search.allowed is None else np.count_nonzero(search.allowed)
+    wider = search._replace(k=min(search.k + 1, n_allowed), absent=None)
+    near, found = _scan(index, queries, wider)
+    own = found == absent[:, None]
+    near, found = np.where(own, np.inf, near), np.where(own, -1, found)
+    order = np.argsort(near, axis=1, kind="stable")[:, : search.k]
+    return (np.take_along_axis(x, order, axis=1) for x in (near, found))
