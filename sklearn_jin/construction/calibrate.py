@@ -41,7 +41,8 @@ FIRST_LISTS = 2  # lists, of the least effort
 GROWTH = 1.4  # times the effort is the next one; between two of them it is halved until
 NEXT = 1.1  # they differ by less than that
 STUCK = 0.9  # of the neighbours are missed still, though effort doubled: rerank more
-MOST_RERANK = 32  # times the candidates by default
+KNOWN = 0.5  # recall from which on that tells of codes: few lists find little anyhow
+MOST_RERANK = 8  # times the candidates by default
 SURE = 0.975  # share of means below the upper bound, and above the lower one
 
 
@@ -296,7 +297,8 @@ def _ascend(measure, efforts, rerank, goal, may_stop):
         missed.append(1 - setting.recall)
         if setting.low >= goal:
             break
-        if may_stop and i >= 2 and missed[-1] > STUCK * missed[-3]:
+        is_stuck = i >= 2 and missed[-1] > STUCK * missed[-3]
+        if may_stop and is_stuck and setting.recall > KNOWN:
             break
     return i
 
