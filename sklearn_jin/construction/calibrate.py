@@ -84,7 +84,7 @@ class Calibration(NamedTuple):
     n_rows: int  # rows that could be found
     table: tuple  # Setting for every k and effort that was tried, ascending
     questions: Questions
-    medians: Float64[1]  # distances of the true neighbours by rank: medians over queries
+    medians: Float64[1]  # over the queries, of distances by rank of the true neighbour
 
 
 class Asked(NamedTuple):
@@ -320,9 +320,7 @@ def _refine(measure, known, target):
 
 
 def best_of(settings, target):
-    """The setting of the least work whose lower bound is ``target`` at least; or None.
-
-    """
+    """The setting of the least work with a lower bound of ``target``; or None."""
     enough = [s for s in settings if s.low >= target]
     return min(enough, key=lambda s: (s.work, s.effort), default=None)
 
@@ -354,7 +352,7 @@ def setting_for(table, k, target):
 
 @singledispatch
 def efforts_of(route, index, k):
-    """Efforts, ascending, that are worth while to measure: one where there is no choice."""
+    """Efforts that are worth while to measure, ascending; one where all is scanned."""
     return [0]
 
 

@@ -214,7 +214,7 @@ class Calibrated:
         if found is None and can_measure and not _is_exhausted(some):
             some = self._climb(self._asked(calibration, k), [k], target)
             found = best_of(some, target)
-        if found is None and not some:  # of codes no more is known than what was measured
+        if found is None and not some:  # of codes no more is known than ``fit`` saw
             return self._between(k)
         if found is None:
             found = largest_of(some)
@@ -256,7 +256,7 @@ class Calibrated:
         from sklearn_jin.construction import calibrate
         from sklearn_jin.search.index import count_live
 
-        n, index = count_live(self.index_), self.index_
+        n = count_live(self.index_)
         is_own = X is None and (before is None or not len(before.questions.queries))
         most = n - is_own
         if beyond := [k for k in more_ks if k > most]:
@@ -272,8 +272,7 @@ class Calibrated:
                 known = before.questions.queries
                 parts = calibrate.ask_queries(source_of(self), known, depth)
             table = self._climb(parts, ks, self.target_recall or calibrate.GOAL)
-            queries, scores, ids = calibrate.truth_of(parts)
-            medians = self._medians(queries, scores, X)
+            medians = self._medians(*calibrate.truth_of(parts)[:2], X)
             questions = calibrate.questions(parts, calibrate.DEPTH)
         self._calibration = calibrate.Calibration(
             self._knob, self.adaptive, self.rerank, n, table, questions,
