@@ -254,7 +254,7 @@ def interval(shares, k):
     """
     more = np.append(shares, 1 - 1 / k)
     error = stdtrit(len(shares), SURE) * more.std(ddof=1) / np.sqrt(len(more))
-    mean, middle = float(shares.mean()), float(more.mean())
+    mean, middle, error = float(shares.mean()), float(more.mean()), float(error)
     return mean, max(0.0, middle - error), min(1.0, max(mean, middle + error))
 
 
@@ -269,6 +269,7 @@ def calibrated(climb, k, target):
         if (effort, rerank) not in known:
             search = climb.search(k, effort, rerank)
             shares, work = recalls(climb.parts, search)
+            work += _scanned(climb.index, effort)
             known[effort, rerank] = Setting(
                 k, effort, rerank, *interval(shares, k), work
             )
@@ -284,6 +285,13 @@ def calibrated(climb, k, target):
         rerank, first = 2 * rerank, max(0, first + at - 2)
     _refine(measure, known, target)
     return tuple(sorted(known.values(), key=lambda s: (s.rerank, s.effort)))
+
+
+def _scanned(index, effort):
+    """Rows that a query at an ``effort`` is compared with in a scan, which none counts."""
+    n = count(index.points)
+    is_walk = isinstance(index.route, Layers | Branches)
+    return n if effort == 0 or (is_walk and effort >= n) else 0
 
 
 def _ascend(measure, efforts, rerank, goal, may_stop):

@@ -324,6 +324,8 @@ class Calibrated:
         return np.median(distances, axis=0)
 
     def _warn(self, found):
+        if found.recall >= self.target_recall:  # which few queries can not be sure of
+            return
         way_out = "a larger rerank, other codes or store_vectors=True"
         if self.index_.learned.rerank is None:
             way_out = "an index that is built with more effort, or FlatNeighbors"

@@ -31,12 +31,9 @@ N = 4000
 
 
 def data(seed=0):
-    """Rows in clusters of a few dimensions, and as many more that nobody saw."""
+    """Rows that are hard to search for so few, and 500 more that nobody saw."""
     rng = np.random.default_rng(seed)
-    turn = rng.standard_normal((8, 24))
-    centers = 2 * rng.standard_normal((40, 8))
-    X = centers[rng.integers(0, 40, N + 500)] + rng.standard_normal((N + 500, 8))
-    X = X @ turn + 0.3 * rng.standard_normal((N + 500, 24))
+    X = rng.standard_normal((N + 500, 24)) + rng.integers(0, 2, (N + 500, 1))
     return X[:N].astype(np.float32), X[N:].astype(np.float32)
 
 
@@ -72,12 +69,12 @@ def test_more_recall_takes_more_effort_and_no_more_than_it_needs(c, some):
     X, Q = some
     index = made(c, target_recall=0.8).fit(X)
     efforts = {}
-    for target in (0.8, 0.95):
-        index.set_params(target_recall=target)._choose(10)
-        efforts[target] = index._stated[1].effort
-    assert efforts[0.8] < efforts[0.95]
-    fixed = made(c).fit(X).set_params(**{c._knob: max(1, efforts[0.8] // 3)})
-    assert found(fixed, X, Q, 10) < 0.8
+    for target in (0.8, 0.97):
+        twin = index.set_params(target_recall=target)._twin()
+        twin._choose(10)
+        efforts[target] = twin._stated[1].effort
+    assert 1.5 * efforts[0.8] < efforts[0.97]
+    assert found(index.set_params(target_recall=0.8), X, Q, 10) < 0.94
 
 
 @pytest.mark.jit
@@ -181,10 +178,10 @@ def test_the_fewest_rows_are_calibrated(n):
 def test_a_recall_out_of_reach_is_told(some):
     X, _ = some
     index = made(IVFNeighbors, quantizer=sklearn_jin.RaBitQ(1), rerank=1)
-    with pytest.warns(UserWarning, match=r"target_recall=0\.99 was not .*rerank"):
-        index.set_params(target_recall=0.99).fit(X)
+    with pytest.warns(UserWarning, match=r"target_recall=0\.9 was not .*rerank"):
+        index.set_params(target_recall=0.9).fit(X)
     best = max(s.recall for s in index.calibration_.table if s.k == 5)
-    assert best < 0.99
+    assert best < 0.9
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         index.set_params(rerank=None).fit(X)  # and takes as many as it needs
@@ -209,13 +206,13 @@ def test_recall_is_measured_at_any_time(some):
     X, Q = some
     for c in (HNSWNeighbors, IVFPCANeighbors):
         index = made(c, n_neighbors=10).fit(X)
-        index.set_params(**{c._knob: 5})
+        index.set_params(**{c._knob: 40})
         true = found(index, X, Q, 10)
         told = index.score_recall(Q)
         assert told.recall == pytest.approx(true, abs=1e-9)
         assert told.low < true < told.high
         own = index.score_recall(n_queries=1000)
-        assert abs(own.recall - true) < 0.04
+        assert -0.04 < own.recall - true < 0.02
     assert FlatNeighbors().fit(X).score_recall().recall == 1
     with pytest.raises(ValueError, match=r"n_neighbors=4000 must be at most 3999"):
         index.score_recall(n_neighbors=4000)
