@@ -101,6 +101,15 @@ def test_other_parameters_of_a_search_have_bounds_too(params):
     )
 
 
+@pytest.mark.jit
+def test_lists_that_are_out_of_reach_are_no_room_to_write_to():
+    X = np.random.default_rng(3).random((18000, 32), dtype=np.float32)
+    index = IVFNeighbors(random_state=0, n_probes=79, n_jobs=1).fit(X)
+    batch = index.kneighbors(X[:100])[1]
+    alone = [index.kneighbors(X[i : i + 1])[1] for i in range(100)]
+    assert_array_equal(batch, np.vstack(alone))
+
+
 # A fit becomes visible at once or not at all.
 
 OLD, NEW = normal(400, 6), normal(350, 6, seed=1)

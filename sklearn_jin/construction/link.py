@@ -4,6 +4,7 @@ import numpy as np
 
 from sklearn_jin._jit import kernel
 from sklearn_jin.construction.prune import prune, rank_candidates
+from sklearn_jin.points import pair_score
 from sklearn_jin.search.beam import places
 
 
@@ -118,6 +119,53 @@ def heal(points, neighbors, live, alpha, rows, lo, hi):
         else:
             rank_candidates(points, node, ids, n, keys, sorted_ids, scores)
             prune(points, sorted_ids, scores, n, width, alpha, rows[node])
+
+
+@kernel
+def replace_edges(points, neighbors, live, alpha, rows, lo, hi):
+    """Write to ``rows`` the edges of the nodes ``lo`` to ``hi``, to live ones alone.
+
+    In the place of those that led to others come edges that these had made needless,
+    by the rule of ``prune``: to their neighbours, if none of the edges that are left
+    makes them needless too.  So they are about those of a graph in which the others had
+    never been, where :func:`heal` makes more of them.  Nodes that are not live keep
+    theirs.
+    """
+    width = neighbors.shape[1]
+    most = width * width
+    ids, sorted_ids = np.empty(most, np.int32), np.empty(most, np.int32)
+    scores, keys = np.empty(most, np.float32), np.empty(places(most), np.uint64)
+    for node in range(lo, hi):
+        rows[node] = neighbors[node]
+        if not live[node]:
+            continue
+        kept, n = np.int64(0), np.int64(0)
+        rows[node] = -1
+        for neighbor in neighbors[node]:
+            if neighbor >= 0 and live[neighbor]:
+                rows[node, kept] = neighbor
+                kept += 1
+        for gone in neighbors[node]:
+            if gone < 0 or live[gone] or node in neighbors[gone]:
+                continue
+            for neighbor in neighbors[gone]:
+                if neighbor >= 0 and live[neighbor] and neighbor != node:
+                    if neighbor not in rows[node] and neighbor not in ids[:n]:
+                        ids[n] = neighbor
+                        n += 1
+        rank_candidates(points, node, ids, n, keys, sorted_ids, scores)
+        for j in range(n):
+            if kept == width:
+                break
+            diverse = True
+            for other in range(kept):
+                near = pair_score(points, sorted_ids[j], rows[node, other])
+                if alpha * near < scores[j]:
+                    diverse = False
+                    break
+            if diverse:
+                rows[node, kept] = sorted_ids[j]
+                kept += 1
 
 
 @kernel

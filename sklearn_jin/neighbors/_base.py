@@ -38,6 +38,7 @@ from sklearn_jin.neighbors._known import FEW, forget, known_of
 from sklearn_jin.neighbors._metrics import refuse_unserved
 from sklearn_jin.neighbors._progress import told_of_compiling, watch
 from sklearn_jin.neighbors._queries import Queries
+from sklearn_jin.neighbors._recall import Scored
 from sklearn_jin.neighbors._shell import shell
 
 
@@ -46,6 +47,7 @@ class Neighbors(
     Changing,
     CallbackSupportMixin,
     Queries,
+    Scored,
     KNeighborsMixin,
     RadiusNeighborsMixin,
     KeptIndex,
@@ -147,6 +149,7 @@ class Neighbors(
         self.effective_metric_ = name
         self.effective_metric_params_ = metric.params_
         self.index_ = self._index(metric, points, partial(watch, self))
+        self._indexed(points)
 
     def kneighbors(
         self, X=None, n_neighbors=None, return_distance=True, *, where=None,
@@ -204,6 +207,7 @@ class Neighbors(
         """
         twin, own = self._fitted(), X is None
         k = twin._check_k(n_neighbors)
+        twin._choose(k)
         queries, finish = twin._prepare(X)
         if ragged or not (where is exclude_groups is max_per_group is None):
             limits = Limits(where, exclude_groups, max_per_group, ragged)

@@ -15,7 +15,7 @@ from sklearn_jin.neighbors._progress import watch
 # Parameters that no index is built by: they are read when a query is made.
 OF_QUERIES = {
     *("n_neighbors", "radius", "n_jobs", "random_state", "verbose", "mode"),
-    *("ef_search", "n_probes", "adaptive", "rerank"),
+    *("ef_search", "n_probes", "adaptive", "rerank", "target_recall"),
 }
 
 
@@ -279,6 +279,7 @@ class Changing:
         from sklearn_jin.construction.alter import without
 
         if len(ids):
+            self._rows_change()
             self.index_ = without(self.index_, ids, self.n_samples_fit_)
 
     def _add(self, ids, X):
@@ -286,6 +287,7 @@ class Changing:
         from sklearn_jin.construction.alter import with_later
         from sklearn_jin.points.kinds import points_by
 
+        self._rows_change()
         metric, form = self.index_.metric, self._form()
         if not metric.takes(X, form):
             return self._rescale(ids, X, form)
@@ -330,6 +332,17 @@ class Changing:
         if not done:
             points, ids = rows_left(self.index_)
             self._build(index.metric, points, ids)
+        else:
+            self._rows_changed()
+
+    def _indexed(self, points, anew=False):
+        """Note that the index was built of the rows ``points``, perhaps ``anew``."""
+
+    def _rows_change(self):
+        """Note that rows are about to come or go."""
+
+    def _rows_changed(self):
+        """Note that they did, and that the index was not built anew for it."""
 
     def _share(self):
         """How many of its rows are for one that is scanned beside, or passed over."""
@@ -358,6 +371,7 @@ class Changing:
         index = self._index(metric, points, partial(watch, self, in_fit=False))
         self._count_ids(n_ids)
         self.index_, self._drift = identified(index, ids, n_ids), 1.0
+        self._indexed(points, anew=True)
 
 
 def told_params(index):

@@ -9,6 +9,7 @@ from sklearn_jin._compat import Integers, StrOptions
 from sklearn_jin._threads import count_threads
 from sklearn_jin.metrics import TYPES
 from sklearn_jin.neighbors._base import Neighbors
+from sklearn_jin.neighbors._calibrated import Calibrated
 from sklearn_jin.neighbors._codes import (
     asked_for,
     candidates_of,
@@ -45,7 +46,7 @@ def _has_outgrown(route, plan):
 
 
 @shell
-class GraphNeighbors(Coded, Neighbors):
+class GraphNeighbors(Calibrated, Coded, Neighbors):
     """Search by walks on a graph.  An index adds its parameters and ``_plan``."""
 
     ef_search: int | None = None
@@ -60,6 +61,7 @@ class GraphNeighbors(Coded, Neighbors):
         "exact_threshold": [Integers(0)],
     }
     _learned = {"n_unreachable_": int}
+    _knob = "ef_search"
 
     def _index(self, metric, points, progress):
         from sklearn_jin.search.index import FLAT, Index
@@ -185,12 +187,18 @@ class GraphNeighbors(Coded, Neighbors):
         )
         return True
 
-    def _search(self, k):
+    @property
+    def _slack(self):
+        return default_alpha(self) ** 2 if self._can_change() else None
+
+    def _effort(self, k):
+        return max(MIN_EF, 2 * k) if self.ef_search is None else self._check_ef()
+
+    def _search_at(self, k, effort):
         from sklearn_jin.search.index import Search
 
         # A beam is never wider than the rows, whatever is asked for.
-        ef = max(MIN_EF, 2 * k) if self.ef_search is None else self._check_ef()
-        ef = min(max(ef, k), self.n_samples_fit_)
+        ef = min(max(effort, k), self.n_samples_fit_)
         room, overestimate = candidates_of(self, k, ef)
         if self.rerank is None and self.index_.codes is not None:
             room = max(room, ef // PER_CANDIDATE)

@@ -45,6 +45,16 @@ class IVFPQNeighbors(PartitionNeighbors):
         its nearest five; the multiple is learned in ``fit``.  About a quarter fewer
         rows are scanned for the same recall.  It has no effect on the inner product.
         It is read when a query is made.
+    target_recall : float or None, default=None
+        Share of the true neighbours that queries are to find, between 0 and 1, instead
+        of ``n_probes``, which must be None then.  ``fit`` asks up to 1,000 of its
+        rows as if each had not been fitted, and takes the least ``n_probes`` whose
+        recall is reached by the lower bound of its 95 % interval, and where that is not
+        enough more candidates than ``rerank=None`` takes.  It does so for 1, 10, 100
+        and ``n_neighbors`` neighbours; another number is measured when it is first
+        asked for.  That takes about a second for 100,000 rows: see :ref:`recall`.
+        It is read when a query is made: ``set_params(target_recall=0.99)`` needs no new
+        fit after one that calibrated.  None searches as ``n_probes`` says.
     n_subvectors : int or "auto", default="auto"
         Number of runs of features that have a code each.  More give better candidates;
         memory and the time of a scan grow with it.  ``"auto"`` takes runs of 2 features
@@ -124,6 +134,11 @@ class IVFPQNeighbors(PartitionNeighbors):
         Empty, since no metric has parameters.
     quantizer_ : quantizer or None
         The quantizer, fitted to residuals; None where the rows themselves are searched.
+    calibration_ : Calibration or None
+        What ``target_recall`` is met by: ``table``, records of ``k``, ``effort`` (of
+        ``n_probes``), ``rerank`` (times the candidates by default), ``recall``, the
+        bounds ``low`` and ``high`` of its 95 % interval, and ``work``, the scores of a
+        query; and what it was measured on.  None where nothing was measured.
     index_ : Index
         The fitted index as one record of arrays: ``metric``; ``points``, the rows as
         they are kept for exact scores; ``codes``, which is None; ``route``, which is

@@ -11,6 +11,7 @@ from sklearn_jin._compat import Integers, StrOptions
 from sklearn_jin._threads import count_threads
 from sklearn_jin.metrics import Cosine
 from sklearn_jin.neighbors._base import Neighbors
+from sklearn_jin.neighbors._calibrated import Calibrated
 from sklearn_jin.neighbors._codes import (
     candidates_of,
     keep_rows,
@@ -30,7 +31,7 @@ WIDEST_RERANK = 32  # candidates a neighbour of a search that a bound ends, at m
 
 
 @shell
-class PartitionNeighbors(Reranked, Neighbors):
+class PartitionNeighbors(Calibrated, Reranked, Neighbors):
     """Search in lists.  An index adds its parameters, and which codes it takes."""
 
     n_lists: int | str = "auto"
@@ -57,6 +58,7 @@ class PartitionNeighbors(Reranked, Neighbors):
     _lists_by_root = 2.0  # times the root of the rows are the lists, by default,
     _probes_by_root = 1.5  # times the root of the lists are probed,
     _least_probes = 32  # and no fewer
+    _knob = "n_probes"
     _spill = None  # weight of SOAR's second assignment, or None for one list a row
 
     def _index(self, metric, points, progress):
@@ -158,7 +160,10 @@ class PartitionNeighbors(Reranked, Neighbors):
             return int(self.n_lists)
         return max(1, round(self._lists_by_root * self.n_samples_fit_**0.5))
 
-    def _search(self, k):
+    def _effort(self, k):
+        return self._check_probes()
+
+    def _search_at(self, k, effort):
         from sklearn_jin.search.index import Search
         from sklearn_jin.search.reduced import Reduced
 
@@ -170,8 +175,7 @@ class PartitionNeighbors(Reranked, Neighbors):
             if self.rerank is None:
                 room = min(max(room, k + LEAST_RERANK), n)
             overestimate, bound = self.index_.learned.overestimate, False
-        n_probes = self._check_probes()
-        return Search(k, room, n_probes, self.adaptive, overestimate, bound)
+        return Search(k, room, effort, self.adaptive, overestimate, bound)
 
     def _threads(self):
         return count_threads(self.n_jobs)

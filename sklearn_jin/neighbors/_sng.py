@@ -59,6 +59,16 @@ class SNGNeighbors(GraphNeighbors):
         ones go on, to ``4 * ef_search`` rows at most; ``ef_search`` is then the mean.
         With False, and for ``metric="inner_product"``, every query has the same beam.
         It is read when a query is made.
+    target_recall : float or None, default=None
+        Share of the true neighbours that queries are to find, between 0 and 1, instead
+        of ``ef_search``, which must be None then.  ``fit`` asks up to 1,000 of its
+        rows as if each had not been fitted, and takes the least ``ef_search`` whose
+        recall is reached by the lower bound of its 95 % interval, and where that is not
+        enough more candidates than ``rerank=None`` takes.  It does so for 1, 10, 100
+        and ``n_neighbors`` neighbours; another number is measured when it is first
+        asked for.  That takes about a second for 100,000 rows: see :ref:`recall`.
+        It is read when a query is made: ``set_params(target_recall=0.99)`` needs no new
+        fit after one that calibrated.  None searches as ``ef_search`` says.
     build : {"auto", "partition", "insert"}, default="auto"
         How the neighbours of rows are found.  ``"insert"`` searches for every row in
         the graph of those before it.  ``"partition"`` looks every row up in the lists
@@ -152,6 +162,11 @@ class SNGNeighbors(GraphNeighbors):
         ``candidates`` of 10 neighbours that are scored exactly, ``scores`` of a query
         and its ``work``, in nanoseconds of the machine that was measured once, infinite
         where neighbours are lost.  None where nothing was tried.
+    calibration_ : Calibration or None
+        What ``target_recall`` is met by: ``table``, records of ``k``, ``effort`` (of
+        ``ef_search``), ``rerank`` (times the candidates by default), ``recall``, the
+        bounds ``low`` and ``high`` of its 95 % interval, and ``work``, the scores of a
+        query; and what it was measured on.  None where nothing was measured.
     index_ : Index
         The fitted index as one record of arrays: ``metric``; ``points``, the rows as
         they are kept for exact scores; ``codes``, what is searched instead of them, or

@@ -87,6 +87,7 @@ def _search_of_part(part, n_queries, search):
         k=min(search.k, n),
         allowed=allowed,
         own=own,
+        absent=places_of(search.absent, ids),
         overestimate=np.inf if exact else search.overestimate,
     )
 
@@ -95,6 +96,15 @@ def _allowed_in(allowed, live, ids):
     """The mask of places of live rows with ``allowed`` ids, and how many it sets."""
     mask = frozen(live & allowed[ids])
     return mask, np.count_nonzero(mask)
+
+
+def places_of(absent, ids):
+    """Places, int32, of the rows ``absent`` among points of these ``ids``; or -1."""
+    if absent is None:
+        return None
+    order = np.argsort(ids)
+    at = order[np.minimum(np.searchsorted(ids[order], absent), len(ids) - 1)]
+    return np.where(ids[at] == absent, at, -1).astype(np.int32)
 
 
 def _answer(index, queries, search):
@@ -111,13 +121,20 @@ def _answer(index, queries, search):
     finer = index.finer
     asked = None if finer is None else encode_queries(finer, queries)
     copies = copies_of(index.route)
-    allowed, entries = allowed_places(search.allowed, copies), search.entries
+    absent, entries = search.absent, search.entries
+    if absent is not None:
+        absent = _alone(absent, copies)
+        search = search._replace(absent=absent)
+    allowed = allowed_places(search.allowed, copies)
 
     def use(part, estimates, candidates):
         if finer is not None:
             candidates, estimates = sift(finer, frozen(asked[part]), candidates)
         if allowed is not None:
             candidates = np.where(allowed[candidates], candidates, np.int32(-1))
+        if absent is not None:
+            own = candidates == absent[part, None]
+            candidates = np.where(own, np.int32(-1), candidates)
         n_exact = call(
             refine, entries, index.points, exact_queries, part, candidates, estimates,
             search.overestimate, scores, ids,
@@ -133,12 +150,28 @@ def _answer(index, queries, search):
         left |= ~(scores[:, -1] <= limits)  # nor is a NaN sure
     if np.count_nonzero(left):
         left = np.flatnonzero(left)
+        if absent is not None:
+            search = search._replace(absent=absent[left])
         scores[left], ids[left] = _scan(index, queries[left], search)
     return scores, ids
 
 
+def _alone(absent, copies):
+    """Places that are ``absent``, or -1 where others hold the very same row.
+
+    The walk to such a place is that to the others; that a query finds itself among
+    them, at the same score, tells as much as if it found one more of them.
+    """
+    if not len(copies.firsts):
+        return absent
+    sizes = np.bincount(copies.firsts, minlength=len(copies.firsts))
+    return np.where(sizes[copies.firsts[absent]] > 1, np.int32(-1), absent)
+
+
 def _scan(index, queries, search):
     """The exact answer, by looking at every point."""
+    if search.absent is not None:
+        return _scan_without(index, queries, search)
     if (
         isinstance(index.route, Flat) and index.codes is None
     ):  # products were not sure of it
@@ -148,3 +181,18 @@ def _scan(index, queries, search):
     flat = index._replace(codes=None, route=FLAT, finer=None)
     search = search._replace(own=False, overestimate=np.inf, entries=None)
     return _answer(flat, queries, search)
+
+
+def _scan_without(index, queries, search):
+    """As :func:`_scan`, where each query does without its absent point.
+
+    A query that is short of points ends in infinite scores and ids -1.
+    """
+    absent, n = search.absent, count(index.points)
+    n_allowed = n if search.allowed is None else np.count_nonzero(search.allowed)
+    wider = search._replace(k=min(search.k + 1, n_allowed), absent=None)
+    near, found = _scan(index, queries, wider)
+    own = found == absent[:, None]
+    near, found = np.where(own, np.inf, near), np.where(own, -1, found)
+    order = np.argsort(near, axis=1, kind="stable")[:, : search.k]
+    return (np.take_along_axis(x, order, axis=1) for x in (near, found))

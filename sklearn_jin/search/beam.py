@@ -131,6 +131,9 @@ def walk(
     allowed nodes, and tells what ends the walk; ``C`` holds those of ``allowed.width``
     nodes that lead on.  A walk that was too long or for which ``C`` was too short finds
     nothing, rather than what may not be the nearest.
+
+    The first of the entries of a query may be ``absent(node)``: that node is walked as
+    if it were not there.
     """
     n_queries, k = ids.shape
     n_nodes, width = neighbors.shape
@@ -208,6 +211,7 @@ def walk(
                         found[at : at + found_stride] = NO_KEY
                         spent[:, lane] = 0
                     size[lane], n_found[lane], cursor[lane] = 0, 0, 0
+                    _clear(entries, query[lane], visited, lane * words)
                     query[lane] = -1
                     _forget(visited, words, noted, n_noted, lane)
                     if upcoming < n_queries:
@@ -312,11 +316,26 @@ def _forget(visited, words, noted, n_noted, lane):
     n_noted[lane] = 0
 
 
+@piece
+def absent(node):
+    """The entry that tells of a ``node`` that a walk is to do without."""
+    return -1 - node
+
+
+@loop
+def _clear(entries, q, visited, base):
+    """Clear the bit of the absent node of a lane, which is not noted."""
+    if entries.shape[1] > 0 and entries[q, 0] < 0:
+        node = absent(entries[q, 0])
+        visited[base + (node >> 6)] &= ~(ONE << (np.uint64(node) & LOW_SIX))
+
+
 @kernel
 def _enter(points, queries, row, entries, scratch, lane, lanes, pool, visited, pending):
     """Begin the walk of a query in ``lane``; return how many ``entries`` it visits.
 
-    An entry that is named twice is visited once.
+    An entry that is named twice is visited once.  One that is absent counts as visited
+    before, so it is neither scored nor expanded.
     """
     set_query(points, scratch, lane, queries, row)
     words, stride = len(visited) // lanes, len(pool) // lanes
@@ -324,6 +343,11 @@ def _enter(points, queries, row, entries, scratch, lane, lanes, pool, visited, p
     pool[lane * stride : (lane + 1) * stride] = NO_KEY
     n = 0
     for entry in entries:
+        if entry < 0:
+            node = absent(entry)
+            word, bit = lane * words + (node >> 6), ONE << (np.uint64(node) & LOW_SIX)
+            visited[word] |= bit
+            continue
         word, bit = lane * words + (entry >> 6), ONE << (np.uint64(entry) & LOW_SIX)
         if not visited[word] & bit:
             visited[word] |= bit

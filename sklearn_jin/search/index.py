@@ -73,6 +73,9 @@ class Search(NamedTuple):
     n_threads: int = 1
     sieve: tuple | None = None  # ``allowed`` as the route takes it: see ``filtered``
     entries: dict | None = None  # kernels that were called before: see ``call``
+    # (n_queries,) int32, the row that each query is to do without, as if it had not
+    # been fitted, or -1: so rows are asked as new ones would be, to measure recall.
+    absent: np.ndarray | None = None
 
 
 class Flat(NamedTuple):

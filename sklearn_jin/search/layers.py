@@ -77,8 +77,9 @@ def propose_by_walks(route, index, queries, search, use):
     room = min(search.room, beam.ef)
     allowed = None if sieve is None else sieve.nodes
     walks = Walks(
-        searched, encoded, room, beam, search.n_threads, allowed, search.entries
-    )
+        searched, encoded, room, beam, search.n_threads, allowed, search.entries,
+        search.absent,
+    )  # fmt: skip
     if search.own:
         copies = copies_of(route)
         own = np.arange(n, dtype=np.int32)
@@ -140,6 +141,7 @@ class Walks(NamedTuple):
     n_threads: int
     allowed: object = None  # the :class:`~sklearn_jin.search.beam.Sieve` of nodes
     entries: dict | None = None  # see ``Search``
+    absent: np.ndarray | None = None  # (n_queries,): see ``Search``
 
 
 @kernel
@@ -239,6 +241,12 @@ def with_seeds(entries, seeds, most):
     return more
 
 
+def without_absent(entries, nodes):
+    """``entries`` (n, m) of walks that do without ``nodes``, -1 for none."""
+    first = np.where(nodes < 0, entries[:, 0], -1 - nodes)  # as ``absent`` of beam.py
+    return np.column_stack([first, entries]).astype(np.int32)
+
+
 @kernel
 def walk_down(
     layers, points, queries, rows, beam, allowed, order, visited, scores, ids
@@ -301,7 +309,7 @@ def visit(layers, walks, rows, use):
     """
     n, rows = len(rows), rows.astype(np.int64, copy=False)
     chunk, found = _walks_per_task(n, walks.n_threads), {}
-    if n <= chunk:
+    if n <= chunk and walks.absent is None:
         order, (scores, ids) = np.empty(n, np.int64), _room(walks, n)
         visited = _zeros.take(visited_words(len(layers.neighbors), n))
         work = call(
@@ -338,6 +346,8 @@ def _walk_all(neighbors, walks, rows, entries, order, use):
     """Walk from the ``entries``, in ``order``, and ``use`` every chunk of walks."""
     if walks.allowed is not None:
         entries = with_seeds(entries, walks.allowed.seeds, neighbors.shape[1])
+    if walks.absent is not None:
+        entries = without_absent(entries, walks.absent[rows])
 
     def walk_chunk(lo, hi):
         part, (scores, ids) = order[lo:hi], _room(walks, hi - lo)

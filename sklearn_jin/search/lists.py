@@ -120,7 +120,8 @@ def _probe(route, index, search):
     A row may be in two lists, so twice the room is needed.
     """
     n, overestimate = count(index.points), index.learned.overestimate
-    room = min(search.room + (0 if route.codes else BEYOND), n)
+    room = search.room + (search.absent is not None)
+    room = min(room + (0 if route.codes else BEYOND), n)
     copies = -(-len(route.ids) // n)
     # Bounds are estimates, which may be off by as much as was learned.
     margin = max(1.0, overestimate) if np.isfinite(overestimate) else 1.0

@@ -59,7 +59,7 @@ def within(reach, cells, scores):
 
     Places without a list hold -1 and an infinite score.
     """
-    width = reach.width
+    width = min(reach.width, cells.shape[1])  # those beyond the limit may be left out
     if reach.limit < np.inf:
         width = drop_beyond(cells, scores, np.float32(reach.limit), width)
     return cells[:, :width], scores[:, :width]

@@ -83,7 +83,7 @@ class Reduced(NamedTuple):
 def propose_reduced(route, index, queries, search, use):
     """Scan the lists of the nearest centres."""
     n = len(queries)
-    room = min(search.room, count(index.points))
+    room = min(search.room + (search.absent is not None), count(index.points))
     probe = Probe(search.effort, adapts(route.growth, search), room)
     order = rows_by_list(route) if search.own else np.arange(n)
 

@@ -25,7 +25,7 @@ from sklearn_jin.points import (
     score,
 )
 from sklearn_jin.points.codes import set_queries
-from sklearn_jin.points.rows import RowsIP, RowsL2, float_rows
+from sklearn_jin.points.rows import ROWS, RowsIP, RowsL2, float_rows
 from sklearn_jin.search import counters
 from sklearn_jin.search.index import Flat, allowed_ids, propose
 from sklearn_jin.search.keys import key_of, score_of, split_keys
@@ -64,7 +64,8 @@ def propose_flat(route, index, queries, search, use):
         return None
     room = min(search.k + MORE, len(some))
     if not isinstance(points, RowsL2 | RowsIP) or len(queries) <= FEW:
-        if len(some) <= SHORT:
+        is_code = not isinstance(points, tuple(ROWS.values()))  # no rows are kept
+        if len(some) <= SHORT or is_code:
             return None  # of what is not proposed, all is scanned by exact scores
         last = _propose_each(points, queries, some, room, use, search.n_threads)
         return _limits(points, last) if room < len(some) else None
