@@ -166,7 +166,7 @@ class Calibrated:
             return None
         key = k, find.__name__, self.target_recall, self.adaptive, self.rerank
         owner = calibration.questions.rows
-        return _chosen.get(owner, key, lambda: find(self._checked(calibration), k))
+        return _chosen.get([owner], key, lambda: find(self._checked(calibration), k))
 
     def _known_calibration(self):
         calibration = vars(self).get("_calibration")

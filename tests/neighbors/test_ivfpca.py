@@ -124,7 +124,7 @@ def test_answers_do_not_depend_on_the_batch(data):
 
 @pytest.mark.parametrize("metric", ["manhattan", "chebyshev"])
 def test_metrics_without_components_are_refused(metric):
-    with pytest.raises(ValueError, match=f"not metric='{metric}'"):
+    with pytest.raises(ValueError, match=f"metric='{metric}' is not served by IVFPCA"):
         IVFPCANeighbors(metric=metric).fit(indexes.rows(9))
 
 
