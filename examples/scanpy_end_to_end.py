@@ -20,13 +20,33 @@ from time import process_time
 import anndata
 import numpy as np
 import scanpy as sc
+from pynndescent import PyNNDescentTransformer
+from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
 from sklearn_jin import FlatNeighbors, HNSWTransformer, KNNGraphTransformer
 
 K, CLASSES = 15, 30
+
+
+class Default(PyNNDescentTransformer):
+    """What scanpy takes for many rows, with its parameters, where ``fit`` knows them.
+
+    As a sparse matrix: scanpy 1.11 does not take the sparse array of some versions.
+    """
+
+    def fit_transform(self, X, y=None, **params):
+        n = len(X)
+        self.set_params(
+            n_trees=min(64, 5 + round(n**0.5 / 20)),
+            n_iters=max(5, round(np.log2(n))),
+            random_state=0,
+        )
+        return sparse.csr_matrix(super().fit_transform(X, **params))
+
+
 WAYS = {
-    "scanpy's default": lambda: {"n_neighbors": K},
+    "scanpy's default": lambda: {"transformer": Default(n_neighbors=K)},
     "HNSWTransformer": lambda: {
         "transformer": HNSWTransformer(n_neighbors=K, random_state=0)
     },

@@ -65,6 +65,7 @@ MIRRORS = {  # where the tests of a file are not in the file of its name
         "tests/storage/test_objects.py",
         "tests/storage/test_kept.py",
     ],
+    "supervised/_base.py": ["tests/supervised/test_votes.py"],
     "neighbors/_inputs.py": ["tests/test_contract_inputs.py"],
     "neighbors/_queries.py": ["tests/test_contract_radius.py"],
     "neighbors/_groups.py": [

@@ -616,4 +616,28 @@ MUTATIONS = {
     "storage/describe.py": [
         ("if verify or size <= arrays.SMALL)", "if True)"),
     ],
+    "graphs.py": [
+        ('total / (2 if how == "mean" else count)', "total / 2"),
+        ('count == 2 if how == "mutual" else', "count >= 1 if True else"),
+        ("np.searchsorted(own, np.concatenate(near))", "np.concatenate(near)"),
+        ("np.minimum(nearest, gaps[places[-1]])", "gaps[places[-1]]"),
+        ("np.lexsort((high, low, gaps))", "np.argsort(-gaps)"),
+        ("        if one != other:", "        if True:"),
+        ("np.lexsort((columns, values, rows))", "np.lexsort((columns, rows))"),
+    ],
+    "supervised/_impute.py": [
+        ("scale = X.shape[1] / shared", "scale = 1.0"),
+        ("if few.any():", "if False:"),
+        ("        return 1 if self._n_candidates() ==", "        return 1 if 0 <"),
+        ("donors.any(axis=1), mean, self._means[column]", "True, mean, 0"),
+        ("gaps[lacks] = 0.0", "gaps[np.isnan(gaps)] = 0.0"),
+    ],
+    "supervised/_base.py": [
+        (
+            "                setattr(votes, name, getattr(self, name))",
+            "                pass",
+        ),
+        (".negative\n        ):", ".negative and False\n        ):"),
+        ("index.set_params(n_jobs=self.n_jobs)", "pass"),
+    ],
 }

@@ -124,7 +124,9 @@ class Writer:
     def _array(self, array, name):
         if array.dtype == object and all(type(part) is str for part in array.flat):
             return {"texts": [list(array.shape), array.ravel().tolist()]}
-        if array.dtype.kind == "U":  # labels, for one, of so many characters each
+        if (
+            type(array) is np.ndarray and array.dtype.kind == "U"
+        ):  # labels, for one, of so many characters each
             width = max(1, array.dtype.itemsize // 4)
             return {"texts": [list(array.shape), array.ravel().tolist(), width]}
         if type(array) not in (np.ndarray, np.memmap) or (

@@ -45,6 +45,7 @@ KEPT = [
     *(np.zeros((0, 3), np.int32), np.arange(6.0).reshape(2, 3), np.array(2.5)),
     *(np.asfortranarray(np.arange(6.0).reshape(2, 3)), np.array([True, False])),
     *(np.array(["a", "b"], object), np.empty((0, 2), object)),
+    *(np.array([["a"], ["bcd"]]), np.empty((0, 2), "U5"), np.array("ä")),
     *(np.random.RandomState(3), RaBitQ(4), HNSWNeighbors(radius=np.inf)),
 ]
 
@@ -64,7 +65,7 @@ def test_a_generator_goes_on_where_it_was():
 REFUSED = [
     *(len, lambda: 0, object(), 1j, Fraction(1, 3), Path("x"), b"x", {1: 2}, {1, 2}),
     *(np.float64, np.dtype("f4"), np.longdouble(1), np.complex64(1)),
-    *(np.array(["a"]), np.array([1j]), np.array([object()]), np.array([1], object)),
+    *(np.ma.array(["a"]), np.array([1j]), np.array([object()]), np.array([1], object)),
     *(np.ma.array([1]), np.datetime64("2026-01-01")),
     *(np.zeros(2, [("a", "i4")]), Text("x"), Pair(1, 2), PCA(), MyNeighbors()),
     *(np.random.default_rng(0), np.random.RandomState(np.random.PCG64(0))),

@@ -7,6 +7,8 @@ from sklearn.impute import KNNImputer
 
 from sklearn_jin import ANNImputer, FlatNeighbors, HNSWNeighbors, load
 
+pytestmark = pytest.mark.jit  # some hundred rows are looked up again and again
+
 
 def holes(n=200, d=6, share=0.3, seed=0):
     """Rows of a few hidden features, some numbers missing, one row without any."""
