@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import warnings
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ if __name__ == "__main__":
 import indexes
 import naive
 import numpy as np
+from scipy.sparse import csr_array
 from sklearn.base import clone
 
 import sklearn_jin
@@ -61,6 +63,7 @@ class Case(NamedTuple):
     X: np.ndarray  # (n, d) float32 or float64; also of ``NARROW`` if that is kept
     Q: np.ndarray  # (n_queries, d), of the same type
     k: int
+    later: int | None = None  # seeds changes and limits: see ``_check_changed``
 
 
 # What is tried.
@@ -78,7 +81,8 @@ def case(seed, quantizers=QUANTIZERS, kept=KEPT):
     if getattr(index, "store_vectors", True) == "input" and rng.random() < 0.8:
         if METRICS[index.metric].keeps_types:
             X, Q = narrowed(rng, X, Q)
-    return Case(index, X, Q, k)
+    later = int(rng.integers(2**31)) if rng.random() < 0.5 else None
+    return Case(index, X, Q, k, later)
 
 
 def narrowed(rng, X, Q):
@@ -210,7 +214,9 @@ def check(tried):
         _check(*tried)
 
 
-def _check(index, X, Q, k):
+def _check(index, X, Q, k, later):
+    if later is not None:
+        return _check_changed(index, X, Q, k, np.random.default_rng(later))
     index = clone(index).fit(X)
     answer = index.kneighbors(Q, k)
     _check_answer(index, X, Q, answer)
@@ -225,7 +231,11 @@ def _check(index, X, Q, k):
         _check_answer(index, X, X, (distances, ids), own=True)
 
 
-def _check_answer(index, X, Q, answer, own=False):
+EVERY = np.array(True)
+
+
+def _check_answer(index, X, Q, answer, own=False, among=EVERY):
+    """Of the rows ``among``, a mask; None if nearer ones may be left out."""
     distances, ids = answer
     _require(ids.min() >= 0 and ids.max() < len(X), "an id is of no row")
     _require((np.diff(np.sort(ids)) > 0).all(), "a row occurs twice")
@@ -245,11 +255,95 @@ def _check_answer(index, X, Q, answer, own=False):
     _require(right.all(), "a distance is not the true one")
     if own:
         np.fill_diagonal(every, np.inf)
-    if is_exact(index, own):
+    if among is not None and is_exact(index, own):
+        every = np.where(among, every, np.inf)
         best = np.sort(every, axis=1)[:, : ids.shape[1]]
         missed = np.sort(near, axis=1) - best > 1e-5 * np.abs(best) + 2 * slack
         missed &= (metric != "angular") | (best < 0.99)
         _require(not missed.any(), "a nearer row was missed")
+
+
+def _check_changed(index, X, Q, k, rng):
+    """As :func:`_check`, of rows that come and go, and of queries within limits.
+
+    What is wrong is refused, and changes nothing.
+    """
+    n, groups = len(X), rng.integers(0, 1 + rng.integers(6), len(X))
+    first = int(rng.integers(1, n + 1))
+    index = clone(index).fit(X[:first], groups=groups[:first])
+    rows, there = X.copy(), np.arange(n) < first
+    ends = np.unique(rng.integers(first, n + 1, 2))
+    for lo, hi in pairwise([first, *ends[ends > first]]):
+        index.partial_fit(X[lo:hi], groups=groups[lo:hi])
+        there[lo:hi] = True
+        gone = np.flatnonzero(there & (rng.random(n) < rng.choice([0.02, 0.4])))
+        index.remove(gone)
+        there[gone] = False
+        moved = np.flatnonzero(there & (rng.random(n) < 0.1))
+        index.replace(moved, X[moved[::-1]]) if len(moved) else None
+        rows[moved] = X[moved[::-1]]
+    _check_refused(index, rng)
+    known = np.flatnonzero(there)
+    _require(np.array_equal(index.ids_, known), "other rows are there")
+    if rng.random() < 0.3 and len(known):
+        new = index.compact(renumber=True)
+        _require(np.array_equal(np.flatnonzero(new >= 0), known), "other rows are left")
+        rows, groups = rows[known], groups[known]
+    else:
+        rows, groups = rows[: index.n_samples_fit_], groups[: index.n_samples_fit_]
+    live = np.zeros(len(rows), bool)
+    live[index.ids_] = True
+    _require(
+        np.array_equal(index.group_labels_[index.groups_[live]], groups[live]),
+        "groups are others",
+    )
+    _check_limits(index, rows, Q, k, (live, groups), rng)
+
+
+def _check_refused(index, rng):
+    """That what is wrong is refused."""
+    before, wrong = index.index_, [[-1], [index.n_samples_fit_], [0.5], [[0]]]
+    some = index.ids_[:1].tolist()
+    for ids in [*wrong, *([some * 2] if some else [])]:
+        for change in (index.remove, lambda ids: index.replace(ids, index._fit_X[:1])):
+            try:
+                change(ids)
+            except (TypeError, ValueError):
+                continue
+            raise Fault(f"a wrong id is taken: {ids}")
+    _require(index.index_ is before, "what is wrong changes an index")
+
+
+def _check_limits(index, X, Q, k, kept, rng):
+    """Answers within a filter of every kind, and within groups."""
+    live, groups = kept
+    mask = rng.random(len(X)) < rng.choice([0.05, 0.5, 0.97, 1])
+    masks = rng.random((len(Q), len(X))) < rng.choice([0.1, 0.6, 0.97], (len(Q), 1))
+    every = np.tile(mask, (len(Q), 1))
+    for where, allowed in (
+        (mask, every), (np.flatnonzero(mask), every), (lambda ids: mask[ids], every),
+        (masks, masks), (csr_array(masks), masks), (None, every | True),
+    ):  # fmt: skip
+        asked, most = rng.integers(0, 7, len(Q)), [None, 1, 3][rng.integers(3)]
+        asked = asked if rng.random() < 0.5 else None
+        some = allowed & live
+        if asked is not None:
+            some &= groups != asked[:, None]
+        limits = dict(where=where, exclude_groups=asked, max_per_group=most)
+        distances, ids = index.kneighbors(Q, k, ragged=True, **limits)
+        for q, row in enumerate(ids):
+            _require(some[q][row].all(), "a row is found that is not allowed")
+            n_each = np.bincount(groups[some[q]], minlength=1)
+            n_most = n_each.sum() if most is None else np.minimum(n_each, most).sum()
+            _require(len(row) == min(k, n_most), "there are more rows than were found")
+            if len(row):
+                _require(
+                    most is None or np.bincount(groups[row]).max() <= most,
+                    "a group has more than its most",
+                )
+                answer = distances[q][None], row[None]
+                true = some[q] if most is None else None
+                _check_answer(index, X, Q[q : q + 1], answer, among=true)
 
 
 def _require(kept, promise):
@@ -350,7 +444,7 @@ def _taken(tried, part, axis, keep):
 
 def code(tried, fault, seed):
     """A fault as a script."""
-    index, X, Q, k = tried
+    index, X, Q, k, later = tried
     lines = ["import numpy as np", "from sklearn_jin import *", ""]
     if X.size + Q.size <= 400:
         dtype = f"np.{X.dtype}"
@@ -359,9 +453,13 @@ def code(tried, fault, seed):
             for name, part in zip("XQ", (X, Q))
         ]
     else:
-        lines += [f"from fuzz import case  # {X.shape}", f"_, X, Q, _ = case({seed})"]
+        lines += [f"from fuzz import case  # {X.shape}", f"_, X, Q, *_ = case({seed})"]
     lines += [f"index = {index!r}".replace("\n", "")]
-    lines += [f"index.fit(X).kneighbors(Q, {k})", f"# {fault} (case {seed})"]
+    if later is None:
+        lines += [f"index.fit(X).kneighbors(Q, {k})"]
+    else:
+        lines += ["import fuzz", f"fuzz.check(fuzz.Case(index, X, Q, {k}, {later}))"]
+    lines += [f"# {fault} (case {seed})"]
     return "\n".join(lines)
 
 

@@ -328,6 +328,8 @@ class Task:
 
     def _fill_one_by_one(self, mask, rows, answer):
         """Fill answers by one filter for all queries that leave out the same rows."""
+        from sklearn_jin.search.index import live_mask
+
         kinds = np.zeros((len(rows), 2), np.int64)
         if self.pooled[rows].any():
             kinds[:, 0] = self.filter.which[rows]
@@ -335,7 +337,9 @@ class Task:
             kinds[:, 1] = self.codes[rows]
         for number, code in np.unique(kinds, axis=0):
             some = rows[(kinds == (number, code)).all(axis=1)]
-            allowed = np.ones(self.n, bool) if mask is None else mask.copy()
+            if (allowed := mask) is None:  # which allows all that were not removed
+                allowed = live_mask(self.index.index_, self.n)
+            allowed = allowed.copy()
             if self.pooled[some[0]]:
                 allowed &= self.filter.mask_of(number)
             if self.groups is not None:

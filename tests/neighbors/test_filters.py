@@ -255,6 +255,16 @@ def test_groups_are_left_out(shell, n_groups, X, Q):
     assert_array_equal(ids, nearest(X, X, groups != groups[:, None], K))
 
 
+def test_rows_that_went_are_in_no_group(X, Q):
+    X, groups = X.astype(np.float32), np.arange(60) % 5 % 3  # two fifths, one
+    index = FlatNeighbors().fit(X[:50], groups=groups[:50]).remove(np.arange(9))
+    index.partial_fit(X[50:], groups=groups[50:])
+    masks = (groups != groups[:15, None]) & (np.arange(60) >= 9)
+    ids = index.kneighbors(Q, 60, False, exclude_groups=groups[:15], ragged=True)
+    for row, mask, q in zip(ids, masks, range(15)):
+        assert_array_equal(row, nearest(X, Q[[q]], [mask], 60)[0])
+
+
 @pytest.mark.parametrize("most", [1, 2])
 def test_groups_have_a_limit(shell, most, X, Q):
     X = X.astype(np.float32)

@@ -1,13 +1,14 @@
 """Rows that come and go, and limited queries: against a dictionary and brute force.
 
-``EXAMPLES=2000 pytest -q tests/neighbors/test_machine.py`` looks for longer.
+``EXAMPLES=2000 pytest -q tests/neighbors/test_machine.py`` looks for longer; with
+``QUICK=1`` too it shows what it finds as it is, which else is made small for minutes.
 """
 
 import os
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -35,6 +36,7 @@ from sklearn_jin.construction import alter
 from sklearn_jin.points import count
 from sklearn_jin.search import filtered
 
+QUICK = bool(os.environ.get("QUICK"))
 EXAMPLES = int(os.environ.get("EXAMPLES", 15))
 D = 5
 EVERY = 10_000  # effort that leaves nothing out
@@ -43,7 +45,7 @@ CLOSE = {"rtol": 1e-5, "atol": 2e-6}
 
 def routes():
     """An index of every route, which finds all neighbours."""
-    graph = {"exact_threshold": 0, "random_state": 0}
+    graph = {"exact_threshold": 0, "random_state": 0, "adaptive": False}
     coded = {"quantizer": ScalarQuantizer(), "rerank": EVERY}
     lists = {"n_probes": EVERY, "rerank": EVERY, "exact_threshold": 0}
     yield FlatNeighbors()
@@ -296,6 +298,7 @@ def test_every_route_is_as_a_dictionary(index, hasty, tmp_path):
         stateful_step_count=25,
         deadline=None,
         derandomize=EXAMPLES == 15,
+        phases=[Phase.generate] if QUICK else list(Phase),
         suppress_health_check=list(HealthCheck),
     )
     case("runTest").runTest()
