@@ -96,15 +96,17 @@ class IVFNeighbors(Coded, PartitionNeighbors):
     metric : str, default="minkowski"
         ``"euclidean"`` (``"l2"``), ``"sqeuclidean"``, ``"cosine"``, ``"angular"`` (the
         angle over pi), ``"correlation"``, ``"hellinger"``, ``"inner_product"``
-        (distance ``-<x, q>``), or ``"minkowski"`` with ``p``.  Without codes, which is
+        (distance ``-<x, q>``), ``"haversine"``, ``"mahalanobis"``,
+        ``"seuclidean"``, or ``"minkowski"`` with ``p``.  Without codes, which is
         where ``quantizer`` is ``"auto"`` or None, also ``"manhattan"`` (``"l1"``,
         ``"cityblock"``) and ``"chebyshev"``.
     p : float, default=2
         Order of ``metric="minkowski"``: 1, 2 or ``numpy.inf``.  Other metrics ignore
         it.
     metric_params : dict or None, default=None
-        None or empty: no metric has parameters.  It is here for the sake of
-        :func:`sklearn.neighbors.kneighbors_graph`.
+        Parameters of the metric, as ``{"V": ...}`` of ``"seuclidean"``: see
+        :ref:`metrics`.  What is not given is learned from the rows, as variances are,
+        or has a default.
     n_jobs : int or None, default=None
         Number of threads of building and of searches.  Neither the index nor answers
         depend on it.  None takes all cores, as scikit-learn's own OpenMP code does,
@@ -136,7 +138,7 @@ class IVFNeighbors(Coded, PartitionNeighbors):
     effective_metric_ : str
         The metric that ``metric`` and ``p`` stand for.
     effective_metric_params_ : dict
-        Empty, since no metric has parameters.
+        The parameters of that metric, given or learned; empty where it has none.
     quantizer_ : quantizer or None
         The quantizer, fitted to residuals; None where the rows themselves are searched.
     quantizer_trial_ : tuple of Tried or None

@@ -49,8 +49,9 @@ class KNNGraphTransformer(NeighborsTransformer, Neighbors):
     p : float, default=2
         Order of ``metric="minkowski"``: 2.  Other metrics ignore it.
     metric_params : dict or None, default=None
-        None or empty: no metric has parameters.  It is here for the sake of
-        :func:`sklearn.neighbors.kneighbors_graph`.
+        Parameters of the metric, as ``{"V": ...}`` of ``"seuclidean"``: see
+        :ref:`metrics`.  What is not given is learned from the rows, as variances are,
+        or has a default.
     radius : float or None, default=1.0
         Largest distance for :meth:`radius_neighbors`, in the metric's unit; it may be
         ``numpy.inf``.  With None, every call must give its own.
@@ -77,7 +78,7 @@ class KNNGraphTransformer(NeighborsTransformer, Neighbors):
     effective_metric_ : str
         The metric that ``metric`` and ``p`` stand for.
     effective_metric_params_ : dict
-        Empty, since no metric has parameters.
+        The parameters of that metric, given or learned; empty where it has none.
     recall_ : float
         Recall measured in ``fit`` on 128 rows; 1 where all rows were compared.  Its
         standard error is about 0.006 for ``n_neighbors=15``.

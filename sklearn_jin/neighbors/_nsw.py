@@ -108,17 +108,21 @@ class NSWNeighbors(GraphNeighbors):
         rows of other types are kept as float32.  ``"int8"`` rounds rows to a quarter
         of the memory, and False keeps nothing but the codes, whose distances are
         estimates; both need a ``quantizer``.
-    metric : str, default="minkowski"
+    metric : str or callable, default="minkowski"
         ``"euclidean"`` (``"l2"``), ``"sqeuclidean"``, ``"cosine"``, ``"angular"`` (the
         angle over pi), ``"correlation"``, ``"hellinger"``, ``"inner_product"``
         (distance ``-<x, q>``), ``"manhattan"`` (``"l1"``, ``"cityblock"``),
-        ``"chebyshev"``, or ``"minkowski"`` with ``p``.
+        ``"chebyshev"``, ``"minkowski"`` with ``p``, or one of those for places, for
+        correlated features, for counts and for bits, listed in :ref:`metrics`.  Or a
+        function of two float64 arrays of one dimension, which Numba compiles in
+        ``fit``, in a second or two.
     p : float, default=2
-        Order of ``metric="minkowski"``: 1, 2 or ``numpy.inf``.  Other metrics ignore
-        it.
+        Order of ``metric="minkowski"``: a number from 1 on, or ``numpy.inf``.
+        Other metrics ignore it.
     metric_params : dict or None, default=None
-        None or empty: no metric has parameters.  It is here for the sake of
-        :func:`sklearn.neighbors.kneighbors_graph`.
+        Parameters of the metric, as ``{"V": ...}`` of ``"seuclidean"``: see
+        :ref:`metrics`.  What is not given is learned from the rows, as variances are,
+        or has a default.
     n_jobs : int or None, default=None
         Number of threads of building and of searches.  Neither the index nor answers
         depend on it.  None takes all cores, as scikit-learn's own OpenMP code does,
@@ -143,7 +147,7 @@ class NSWNeighbors(GraphNeighbors):
     effective_metric_ : str
         The metric that ``metric`` and ``p`` stand for.
     effective_metric_params_ : dict
-        Empty, since no metric has parameters.
+        The parameters of that metric, given or learned; empty where it has none.
     n_unreachable_ : int
         Number of rows that no walk can reach.  It is 0, because building repairs them.
     quantizer_ : quantizer or None

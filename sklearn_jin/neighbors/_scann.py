@@ -101,13 +101,15 @@ class ScaNNNeighbors(PartitionNeighbors):
     metric : str, default="minkowski"
         ``"euclidean"`` (``"l2"``), ``"sqeuclidean"``, ``"cosine"``, ``"angular"`` (the
         angle over pi), ``"correlation"``, ``"hellinger"``, ``"inner_product"``
-        (distance ``-<x, q>``), or ``"minkowski"`` with ``p=2``.  Codes do not serve
+        (distance ``-<x, q>``), ``"haversine"``, ``"mahalanobis"``,
+        ``"seuclidean"``, or ``"minkowski"`` with ``p=2``.  Codes do not serve
         ``"manhattan"`` and ``"chebyshev"``.
     p : float, default=2
         Order of ``metric="minkowski"``: 2.  Other metrics ignore it.
     metric_params : dict or None, default=None
-        None or empty: no metric has parameters.  It is here for the sake of
-        :func:`sklearn.neighbors.kneighbors_graph`.
+        Parameters of the metric, as ``{"V": ...}`` of ``"seuclidean"``: see
+        :ref:`metrics`.  What is not given is learned from the rows, as variances are,
+        or has a default.
     n_jobs : int or None, default=None
         Number of threads of building and of searches.  Neither the index nor answers
         depend on it.  None takes all cores, as scikit-learn's own OpenMP code does,
@@ -139,7 +141,7 @@ class ScaNNNeighbors(PartitionNeighbors):
     effective_metric_ : str
         The metric that ``metric`` and ``p`` stand for.
     effective_metric_params_ : dict
-        Empty, since no metric has parameters.
+        The parameters of that metric, given or learned; empty where it has none.
     quantizer_ : quantizer or None
         The quantizer, fitted to residuals; None where the rows themselves are searched.
     calibration_ : Calibration or None
