@@ -19,6 +19,7 @@ from sklearn_jin.neighbors._dual import (
     DualBranchHNSWNeighbors,
     DualBranchHNSWTransformer,
 )
+from sklearn_jin.neighbors._factory import index_factory
 from sklearn_jin.neighbors._flat import FlatNeighbors, FlatTransformer
 from sklearn_jin.neighbors._hnsw import HNSWNeighbors, HNSWTransformer
 from sklearn_jin.neighbors._ivf import IVFNeighbors, IVFTransformer
@@ -78,6 +79,7 @@ __all__ = [
     "__version__",
     "describe_difficulty",
     "hubness",
+    "index_factory",
     "k_occurrence",
     "load",
     "relative_contrast",
