@@ -15,6 +15,7 @@ from sklearn_jin.lid import (
     k_occurrence,
     relative_contrast,
 )
+from sklearn_jin.neighbors._auto import AutoNeighbors, AutoTransformer
 from sklearn_jin.neighbors._dual import (
     DualBranchHNSWNeighbors,
     DualBranchHNSWTransformer,
@@ -46,6 +47,8 @@ from sklearn_jin.storage import load
 __all__ = [
     "SAQ",
     "AnisotropicQuantizer",
+    "AutoNeighbors",
+    "AutoTransformer",
     "BinaryQuantizer",
     "DualBranchHNSWNeighbors",
     "DualBranchHNSWTransformer",
