@@ -177,7 +177,7 @@ class AutoNeighbors(Calibrated, Neighbors):
 
         n = count(points)
         exact_ns = scan_query_ns(points, n, self.batch)
-        found = [Alternative(EXACT, 1.0, 1.0, exact_ns, n_bytes(points), 0.0, "")]
+        found = [Alternative(EXACT, 1.0, 1.0, exact_ns, n_bytes(points), None, "")]
         if n > FEW:
             rng = check_random_state(self.random_state)
             some = np.sort(rng.choice(n, min(n, SAMPLE), replace=False))
@@ -207,7 +207,8 @@ class AutoNeighbors(Calibrated, Neighbors):
         """Why an alternative can not be taken, or nothing."""
         if self.max_memory is not None and one.memory > self.max_memory:
             return f"more memory than max_memory={self.max_memory}"
-        if self.fit_seconds is not None and one.fit_seconds > self.fit_seconds:
+        seconds = one.fit_seconds or 0.0
+        if self.fit_seconds is not None and seconds > self.fit_seconds:
             return f"a longer fit than fit_seconds={self.fit_seconds}"
         return "" if one.low >= self.target_recall else "too low a recall"
 
@@ -241,7 +242,7 @@ class AutoNeighbors(Calibrated, Neighbors):
             best.low,
             alternatives.query_ns(case),
             times * sum(usage(one.index_).values()),
-            float("nan") if self.fit_seconds is None else seconds,
+            None if self.fit_seconds is None else seconds,
             "",
         )
 
