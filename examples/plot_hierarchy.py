@@ -336,7 +336,7 @@ def hubs(studies):
     skewness, rows = [], []
     for s in studies:
         near = KNNGraphTransformer(
-            n_neighbors=K, recall=0.99, exact_threshold=50_000, random_state=0
+            n_neighbors=K, target_recall=0.99, exact_threshold=50_000, random_state=0
         ).fit(s.task.X)
         counts = {"neighbours": k_occurrence(near.kneighbors(return_distance=False))}
         shares = []

@@ -61,7 +61,8 @@ def recall(graph):
 
 given = {"n_neighbors": K, "metric": metric, "random_state": 0}
 models = {
-    f"KNNGraphTransformer, {r}": KNNGraphTransformer(recall=r, **given) for r in RECALLS
+    f"KNNGraphTransformer, {r}": KNNGraphTransformer(target_recall=r, **given)
+    for r in RECALLS
 }
 models["HNSWTransformer"] = HNSWTransformer(**given)
 try:

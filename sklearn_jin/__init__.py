@@ -21,10 +21,12 @@ from sklearn_jin.lid import (
     k_occurrence,
     relative_contrast,
 )
+from sklearn_jin.neighbors._auto import AutoNeighbors, AutoTransformer
 from sklearn_jin.neighbors._dual import (
     DualBranchHNSWNeighbors,
     DualBranchHNSWTransformer,
 )
+from sklearn_jin.neighbors._factory import index_factory
 from sklearn_jin.neighbors._flat import FlatNeighbors, FlatTransformer
 from sklearn_jin.neighbors._hnsw import HNSWNeighbors, HNSWTransformer
 from sklearn_jin.neighbors._ivf import IVFNeighbors, IVFTransformer
@@ -60,6 +62,8 @@ __all__ = [
     "ANNRadiusRegressor",
     "ANNRegressor",
     "AnisotropicQuantizer",
+    "AutoNeighbors",
+    "AutoTransformer",
     "BinaryQuantizer",
     "DualBranchHNSWNeighbors",
     "DualBranchHNSWTransformer",
@@ -95,6 +99,7 @@ __all__ = [
     "describe_difficulty",
     "duplicate_groups",
     "hubness",
+    "index_factory",
     "k_occurrence",
     "load",
     "relative_contrast",

@@ -210,7 +210,7 @@ def check(tried):
     """Raise whatever shows that a promise was not kept."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warnings.filterwarnings("ignore", message="recall=")  # KNNGraph tells so
+        warnings.filterwarnings("ignore", message="target_recall=")  # KNNGraph tells so
         _check(*tried)
 
 

@@ -94,8 +94,8 @@ def indexing(c, **params):
     known = c().get_params()
     if "exact_threshold" in known:
         params["exact_threshold"] = 0
-    if "recall" in known:
-        params["recall"] = 1.0
+    if c is KNNGraphTransformer:
+        params["target_recall"] = 1.0
     coded = params.get("quantizer", known.get("quantizer")) is not None
     if "rerank" in known and (coded or issubclass(c, PartitionNeighbors)):
         params["rerank"] = ALL

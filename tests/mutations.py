@@ -344,7 +344,7 @@ MUTATIONS = {
     "neighbors/_knn_graph.py": [
         ("times = max(1.0, k / (measured.k + 1))", "times = 1.0"),
         ("self.n_probes_ = self._measured.effort", "pass"),
-        ("if self.recall_ < self.recall:", "if False:"),
+        ("if self.recall_ < self.target_recall:", "if False:"),
     ],
     "construction/reduced.py": [
         (

@@ -315,7 +315,9 @@ def test_numbers_that_are_missing_end_no_search(any_metric):
             assert all(len(set(row)) == len(row) for row in ids)
 
 
-@pytest.mark.filterwarnings("ignore:recall=0.95 was not reached")  # of a few rows
+@pytest.mark.filterwarnings(
+    "ignore:target_recall=0.95 was not reached"
+)  # of a few rows
 def test_rows_without_missing_numbers_are_found_among_the_others(index, X, Q):
     X[::5] = np.nan
     with config_context(assume_finite=True):

@@ -10,7 +10,6 @@ over the queries does.  No clock is read.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
 
 from sklearn_jin._arrays import Float32, Float64, Int64
 from sklearn_jin._dispatch import singledispatch
@@ -28,7 +27,7 @@ from sklearn_jin.search.index import FLAT, Index, Search, copies_of, live_ids
 from sklearn_jin.search.layers import Layers
 from sklearn_jin.search.lists import Lists
 from sklearn_jin.search.reduced import Reduced
-from sklearn_jin.search.trial import hold
+from sklearn_jin.search.trial import hold, interval
 from sklearn_jin.search.work import walk_ns
 
 ASKED = 1000  # rows that are asked,
@@ -43,7 +42,6 @@ NEXT = 1.1  # they differ by less than that
 STUCK = 0.9  # of the neighbours are missed still, though effort doubled: rerank more
 KNOWN = 0.5  # recall from which on that tells of codes: few lists find little anyhow
 MOST_RERANK = 8  # times the candidates by default
-SURE = 0.975  # share of means below the upper bound, and above the lower one
 
 
 class Setting(NamedTuple):
@@ -245,19 +243,6 @@ def _hits(part, scores, ids):
     return (ids[:, :, None] == part.ids[:, None, :k]).any(axis=2)
 
 
-def interval(shares, k):
-    """The mean of ``shares`` (n,) and bounds of it: Student's 95 % interval.
-
-    One query more, that misses one of ``k`` neighbours, is counted for the bounds: else
-    queries that all find all would be sure of 1.  Of one neighbour that gives about
-    the 3 / n below 1 of the rule of three.
-    """
-    more = np.append(shares, 1 - 1 / k)
-    error = stdtrit(len(shares), SURE) * more.std(ddof=1) / np.sqrt(len(more))
-    mean, middle, error = float(shares.mean()), float(more.mean()), float(error)
-    return mean, max(0.0, middle - error), min(1.0, max(mean, middle + error))
-
-
 def calibrated(climb, k, target):
     """Settings for ``k`` neighbours, ascending: as few as tell one for ``target``.
 
@@ -288,7 +273,7 @@ def calibrated(climb, k, target):
 
 
 def _scanned(index, effort):
-    """Rows that a scan compares with a query at an ``effort``, which none counts."""
+    """Rows of the scan that a search at an ``effort`` is, or 0: none counts them."""
     n = count(index.points)
     is_walk = isinstance(index.route, Layers | Branches)
     return n if effort == 0 or (is_walk and effort >= n) else 0

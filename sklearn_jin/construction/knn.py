@@ -10,10 +10,10 @@ from sklearn_jin.search.answer import answer
 from sklearn_jin.search.index import Index, Search, candidates_each
 from sklearn_jin.search.reduced import rows_by_list
 from sklearn_jin.search.shortlist import others
-from sklearn_jin.search.trial import hold, recall
+from sklearn_jin.search.trial import hold, interval, shares
 
-TRIED = 128  # rows whose neighbours are found exactly, to tell the recall
-FEWEST = 4  # lists that are tried first,
+TRIED = 512  # rows whose neighbours are found exactly, to tell the recall
+FEWEST = 1  # lists that are tried first,
 GROWTH = 1.2  # and how many times as many next
 LEAST_ROOM = 16  # candidates
 
@@ -22,7 +22,8 @@ def neighbor_graph(points, d, k, target, rng, n_threads):
     """Lists of the ``points``, rows of ``d`` features; a search of them; its recall.
 
     The :class:`~sklearn_jin.search.index.Search` is of ``k`` neighbours.  It probes the
-    fewest lists that give the ``target`` share of the neighbours of some rows; where
+    fewest lists by which the lower bound of the share of the neighbours of some rows is
+    the ``target``; where
     all lists do not, it scores more candidates exactly, and at last all of them.
     """
     n = count(points)
@@ -34,8 +35,8 @@ def neighbor_graph(points, d, k, target, rng, n_threads):
     room = max(LEAST_ROOM, int(each * (k + 1)))
     for search in searches(len(route.squares), k + 1, min(n, room), n, n_threads):
         scores, _ = answer(index, trial.queries, search)
-        found = recall(trial, scores.astype(np.float32))
-        if found >= target:
+        found, low, _ = interval(shares(trial, scores.astype(np.float32)), k)
+        if low >= target:
             break
     return route, search._replace(k=k), found
 

@@ -58,7 +58,8 @@ class Scored:
         >>> index.score_recall(X[1500:]).recall > 0.99
         True
         """
-        from sklearn_jin.construction.calibrate import interval, recalls
+        from sklearn_jin.construction.calibrate import recalls
+        from sklearn_jin.search.trial import interval
 
         twin = self._fitted()
         k = twin._check_k(n_neighbors)

@@ -8,6 +8,7 @@ with rank.
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import stdtrit
 
 from sklearn_jin.points import count
 from sklearn_jin.search.answer import answer
@@ -16,6 +17,7 @@ from sklearn_jin.search.index import FLAT, Index, Search
 from sklearn_jin.search.layers import Walks, visit
 
 SURE = 0.999  # share of neighbours whose estimate is within the overestimate
+BOUND = 0.975  # share of means that are below the upper bound of an interval
 TIE = 1e-5  # relative; so much float32 scores may differ from exact ones
 SPREAD_RANKS = 512  # nearest nodes whose scores tell how scores grow
 LEAST_SPREAD = 1000  # scores that are too few to tell
@@ -36,13 +38,31 @@ def hold(points, queries, k, n_threads):
 
 
 def recall(trial, scores):
-    """Share of the neighbours found, of which ``scores`` (n, k), float32, were met.
+    """Share of the neighbours found, of which ``scores`` (n, k), float32, were met."""
+    return float(shares(trial, scores).mean())
+
+
+def shares(trial, scores):
+    """As :func:`recall`, by query.
 
     As near counts as found: neighbours at equal distance are as good as each other.
     The first neighbour of every query, which is the query itself, is left out.
     """
     limits = trial.scores[:, -1:].astype(np.float32) * np.float32(1 + TIE)
-    return float((scores <= limits)[:, 1:].mean())
+    return (scores <= limits)[:, 1:].mean(axis=1)
+
+
+def interval(shares, k):
+    """The mean of ``shares`` (n,) and bounds of it: Student's 95 % interval.
+
+    One query more, that misses one of ``k`` neighbours, is counted for the bounds: else
+    queries that all find all would be sure of 1.  Of one neighbour that gives about
+    the 3 / n below 1 of the rule of three.
+    """
+    more = np.append(shares, 1 - 1 / k)
+    error = stdtrit(len(shares), BOUND) * more.std(ddof=1) / np.sqrt(len(more))
+    mean, middle, error = float(shares.mean()), float(more.mean()), float(error)
+    return mean, max(0.0, middle - error), min(1.0, max(mean, middle + error))
 
 
 def share_found(trial, proposed, first=0):

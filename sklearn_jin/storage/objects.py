@@ -22,6 +22,7 @@ ESTIMATORS = {}  # classes by their names: filled as the package defines them
 PACKAGES = ("points", "search", "construction")  # whose records are known
 INDEX = "search.index.Index"
 MOVED = {}  # names of records that are in other files since, by the old ones
+RENAMED = {"KNNGraphTransformer": {"recall": "target_recall"}}  # parameters, by class
 GENERATOR = "MT19937"  # what a RandomState draws from, if it was not told otherwise
 DRAWN = 624  # numbers of its state
 ATTRIBUTE = re.compile(r"(?!__)[A-Za-z_]\w*", re.ASCII)
@@ -293,9 +294,11 @@ class Reader:
     def _estimator(self, entry):
         kind = ESTIMATORS[entry["class"]]
         params = kind.default_params()
-        if unknown := entry["params"].keys() - params.keys():
+        names = RENAMED.get(entry["class"], {})
+        given = {names.get(name, name): told for name, told in entry["params"].items()}
+        if unknown := given.keys() - params.keys():
             raise ValueError(f"{kind.__name__} has no parameters {sorted(unknown)}")
-        params |= self._state(entry["params"])
+        params |= self._state(given)
         state = {**params, **self._state(entry["fitted"])}
         estimator = kind.__new__(kind)
         estimator.__dict__.update(state)

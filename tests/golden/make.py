@@ -49,11 +49,18 @@ def estimators():
     """One of every class, with parameters that are no JSON where it takes them."""
     for c in exported():
         known = c().get_params()
-        some = {"random_state": 0, "exact_threshold": 0, "rerank": 60, "recall": 1.0}
+        some = {
+            "random_state": 0,
+            "exact_threshold": 0,
+            "rerank": 60,
+            "target_recall": 1.0,
+        }
         some |= {"radius": np.inf, "n_neighbors": np.int64(4)}
         if known.get("quantizer", 0) is None:
             some["quantizer"] = sklearn_jin.ScalarQuantizer(n_bits=4)
         some |= {"radius": 200.0} if hasattr(c, "predict") else {}
+        if c.__name__ != "KNNGraphTransformer":
+            some.pop("target_recall")
         if c is sklearn_jin.LocalIntrinsicDimensionality:
             some["index"] = sklearn_jin.HNSWNeighbors(random_state=0)
         yield c(**{name: value for name, value in some.items() if name in known})

@@ -35,17 +35,17 @@ def exact(X):
 @pytest.mark.jit
 @pytest.mark.parametrize("recall", [0.5, 0.9, 0.97, 1.0])
 def test_the_graph_has_the_recall_asked_for(X, exact, recall):
-    model = transformer(recall=recall)
+    model = transformer(target_recall=recall)
     distances = rows_of(model.fit_transform(X))[1]
     found = naive.recall(distances[:, 1:], exact[:, 1:])
-    assert found >= recall - 0.02 and model.recall_ >= recall
-    assert abs(model.recall_ - found) < 0.03
+    assert recall - 0.01 <= found < recall + 0.05 and model.recall_ >= recall
+    assert abs(model.recall_ - found) < 0.02
 
 
 @pytest.mark.jit
 def test_less_recall_takes_fewer_lists():
     X = indexes.rows(3000, 64)
-    low, high = (transformer(recall=recall).fit(X) for recall in (0.5, 0.99))
+    low, high = (transformer(target_recall=recall).fit(X) for recall in (0.5, 0.99))
     assert 0.5 <= low.recall_ < 0.75 and 0.99 <= high.recall_
     assert 2 * low.n_probes_ < high.n_probes_
 
@@ -73,7 +73,7 @@ def test_threads_do_not_change_the_graph(X):
 )
 def test_other_metrics_are_served(metric):
     X = indexes.rows(1500, metric=metric)
-    found = rows_of(transformer(metric=metric, recall=0.98).fit_transform(X))[1]
+    found = rows_of(transformer(metric=metric, target_recall=0.98).fit_transform(X))[1]
     assert (
         naive.recall(found[:, 1:], naive.nearest_distances(X, X, 11, metric)[:, 1:])
         > 0.96
@@ -111,7 +111,7 @@ def test_few_queries_are_answered_as_scikit_learn_does():
 @pytest.mark.jit
 def test_other_rows_are_found_to_about_the_recall(X):
     Q = np.random.default_rng(1).standard_normal((400, 16)).astype(np.float32)
-    model = transformer(recall=0.9).fit(X)
+    model = transformer(target_recall=0.9).fit(X)
     distances, _ = model.kneighbors(Q, 10)
     found = naive.recall(distances, naive.nearest_distances(X, Q, 10))
     assert 0.85 < found < 1
@@ -119,7 +119,7 @@ def test_other_rows_are_found_to_about_the_recall(X):
 
 @pytest.mark.jit
 def test_more_neighbours_are_looked_for_in_more_lists(X):
-    model = transformer(5, recall=0.9).fit(X)
+    model = transformer(5, target_recall=0.9).fit(X)
     for k in (5, 50, 500):
         found = naive.recall(
             model.kneighbors(None, k)[0][:200],
@@ -130,7 +130,7 @@ def test_more_neighbours_are_looked_for_in_more_lists(X):
 
 def test_of_all_neighbours_none_is_lost():
     X = indexes.rows(300, 20)
-    model = transformer(5, recall=1.0)
+    model = transformer(5, target_recall=1.0)
     assert_array_equal(model.fit(X).kneighbors()[1], naive.nearest(X, X, 6)[:, 1:])
     assert (model.recall_, model.n_probes_) == (1, 0)
 
@@ -146,8 +146,8 @@ def test_the_fewest_rows_have_a_graph(n):
 @pytest.mark.jit
 def test_a_recall_that_is_not_reached_is_told(X, monkeypatch):
     monkeypatch.setattr(knn, "searches", lambda *_: iter([Search(11, 33, 4)]))
-    model = transformer(recall=0.999)
-    with pytest.warns(UserWarning, match="recall=0.999 was not reached"):
+    model = transformer(target_recall=0.999)
+    with pytest.warns(UserWarning, match="target_recall=0.999 was not reached"):
         model.fit_transform(X)
     assert model.recall_ < 1
 
@@ -160,7 +160,7 @@ def test_copies_are_one_anothers_neighbours():
 
 
 def test_a_clone_has_what_was_given():
-    model = transformer(3, recall=0.8, metric="cosine")
+    model = transformer(3, target_recall=0.8, metric="cosine")
     assert clone(model).get_params() == model.get_params()
 
 

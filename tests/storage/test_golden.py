@@ -56,7 +56,8 @@ def test_what_lacks_an_attribute_or_has_another_is_no_estimator(file, tmp_path):
     unpack(file, tmp_path)
     whole = (tmp_path / manifest.NAME).read_bytes()
     names = manifest.read(tmp_path)["objects"][-1]["fitted"]
-    assert names.keys() == ESTIMATORS[file.stem]._learned.keys()
+    learned = ESTIMATORS[file.stem]._learned
+    assert names.keys() - {"_built_by", "_drift"} == learned.keys()
 
     def lacks(fitted, name):
         del fitted[name]
@@ -64,7 +65,7 @@ def test_what_lacks_an_attribute_or_has_another_is_no_estimator(file, tmp_path):
     def has_another(fitted, name):
         fitted[name] = []
 
-    for name, change in product(names, (lacks, has_another)):
+    for name, change in product(learned, (lacks, has_another)):
         rewritten(tmp_path, lambda m: change(m["objects"][-1]["fitted"], name))  # noqa: B023
         with pytest.raises(ValueError, match="can not be loaded"):
             load(tmp_path)
