@@ -157,9 +157,9 @@ BAD_PARAMS = {
     "p": ({"p": 0.5}, ValueError, "p=0.5 is not supported for metric='minkowski'"),
     "negative p": ({"p": -1}, InvalidParameterError, "'p' parameter.*-1"),
     "metric_params": (
-        {"metric_params": {"w": 1}},
+        {"metric_params": {"v": 1}},
         ValueError,
-        "metric_params={'w': 1}.*takes no parameters",
+        "metric_params={'v': 1} is not supported: .* takes 'w', not 'v'",
     ),
     "n_neighbors": ({"n_neighbors": 0}, InvalidParameterError, "'n_neighbors'.*0"),
     "float n_neighbors": ({"n_neighbors": 2.5}, InvalidParameterError, "2.5"),
