@@ -299,3 +299,17 @@ def test_a_node_that_leads_nowhere_is_joined_to_any():
     graph = np.full((3, 1), -1, np.int32)
     assert link.connect(graph, 1) == 0
     assert naive.reachable(graph, 1) == {0, 1, 2}
+
+
+def test_edges_to_a_node_that_went_are_replaced_by_those_it_made_needless():
+    # 0 chose 1, which made 2 and 3 needless; 4 is linked by 1, and so lost nothing.
+    X = np.array([[0, 0], [1, 0], [2, 0.1], [2, -0.1], [0, 1]], float)
+    neighbors = np.full((5, 4), -1, np.int32)
+    neighbors[0, 0], neighbors[4, 0], neighbors[2, 0] = 1, 1, 3
+    neighbors[1, :3] = 2, 3, 4
+    live = np.array([True, False, True, True, True])
+    rows = np.empty_like(neighbors)
+    link.replace_edges(record(X), neighbors, live, np.float32(1), rows, 0, 5)
+    assert_array_equal(rows[0], [4, 2, -1, -1])  # of 2 and 3 one makes the other so
+    assert_array_equal(rows[4], [-1] * 4)
+    assert_array_equal(rows[1:4], neighbors[1:4])

@@ -495,3 +495,17 @@ def test_walks_among_allowed_nodes_do_not_depend_on_the_batch():
             one = walk(graph, X, Q, 4, 30, end=end, which=[q], allowed=few)
             assert_array_equal(one[1][0], together[1][q])
             assert_array_equal(one[0][0], together[0][q])
+
+
+# Nodes that a walk does without.
+
+
+def test_an_absent_node_is_neither_found_nor_walked_over():
+    X = np.arange(9.0)[:, None]
+    entries = [[-1 - 4, 0], [-1 - 0, 0], [0, 0]]
+    scores, ids, _ = walk(line(9), X, [[8], [8], [8]], 9, 9, entries)
+    assert_array_equal(ids[0], [8, 7, 6, 5, 3, 2, 1, 0, -1])
+    assert_array_equal(ids[1], [-1] * 9) and np.isinf(scores[1]).all()
+    assert_array_equal(ids[2], np.arange(9)[::-1])  # and is there for the next query
+    together = walk(line(9), X, [[8]] * 6, 9, 9, entries * 2)[1]
+    assert_array_equal(together, np.vstack([ids, ids]))
