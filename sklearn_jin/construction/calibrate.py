@@ -290,7 +290,8 @@ def _ascend(measure, efforts, rerank, goal, may_stop):
         missed.append(1 - setting.recall)
         if setting.low >= goal:
             break
-        is_stuck = i >= 2 and missed[-1] > STUCK * missed[-3]
+        # More are missed where fewer queries are short of neighbours, and so scanned.
+        is_stuck = i >= 2 and missed[-3] >= missed[-1] > STUCK * missed[-3]
         if may_stop and is_stuck and setting.recall > KNOWN:
             break
     return i

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
+from sklearn.datasets import load_digits
 
 import sklearn_jin
 from sklearn_jin import (
@@ -272,3 +273,12 @@ def test_searches_within_a_radius_and_limits_go_by_the_calibration(some):
     exact = naive.nearest_distances(X[half], Q, 10)
     assert naive.recall(distances, exact) > 0.93
     assert index.kneighbors(n_neighbors=10)[1].shape == (N, 10)
+
+
+def test_efforts_grow_on_where_queries_are_not_short_of_neighbours_any_more():
+    X = load_digits().data
+    index = IVFPCANeighbors(n_neighbors=100, target_recall=0.99, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of a recall that was not reached
+        index.fit(X[:1500])
+    assert index.score_recall(X[1500:]).recall > 0.98
