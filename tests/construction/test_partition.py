@@ -30,10 +30,10 @@ QUANTIZERS = {
     "rabitq1": RaBitQ(1),
     "rabitq4": RaBitQ(4),
     "saq": SAQ(4),
-    "pca": PCAQuantizer(n_bits=8),
+    "pca": PCAQuantizer(n_bits=4),
     "scalar8": ScalarQuantizer(8),
 }
-BYTES = ["product8", "scalar8", "pca"]  # whose codes are scored one by one
+BYTES = ["product8", "scalar8"]  # whose codes are scored one by one
 
 
 def divided(X, n_lists, spill=None, n_threads=1):

@@ -11,12 +11,12 @@ from sklearn_jin._jit import kernel
 from sklearn_jin._memory import LINE, frozen
 from sklearn_jin.metrics import METRICS
 from sklearn_jin.points import rows as module
+from sklearn_jin.points.kinds import points_of
 from sklearn_jin.points.rows import (
     ROWS,
     RowsIP,
     RowsL2,
     float_rows,
-    points_of,
     query_parts,
 )
 
