@@ -157,7 +157,7 @@ def test_what_contradicts_is_refused():
     with pytest.raises(ValueError, match=r"not calibrated, as target_recall=None"):
         index.query_drift(X)
     for wrong in (0, 1.5, "few", True, [3, np.nan]):
-        with pytest.raises(ValueError, match="k=.* must be an integer from 1 on"):
+        with pytest.raises(ValueError, match=r"k=.* must be an integer from 1 on"):
             index.calibrate(k=wrong)
     index.set_params(target_recall=0.9)
     with pytest.raises(ValueError, match=r"target_recall=0\.9 .* calibrate\(\)"):
@@ -168,7 +168,7 @@ def test_what_contradicts_is_refused():
         index.kneighbors(X)
     index.set_params(adaptive=True, target_recall=2)
     for wrong in (2, np.array(0.5)):
-        with pytest.raises(ValueError, match="target_recall=.* must be None or"):
+        with pytest.raises(ValueError, match=r"target_recall=.* must be None or"):
             index.set_params(target_recall=wrong).kneighbors(X)
 
 
@@ -224,7 +224,7 @@ def test_recall_is_measured_at_any_time(some):
     with pytest.raises(ValueError, match=r"n_neighbors=4000 must be at most 3999"):
         index.score_recall(n_neighbors=4000)
     for wrong in (0, 2.5, "all", None):
-        with pytest.raises(ValueError, match="n_queries=.* must be an integer"):
+        with pytest.raises(ValueError, match=r"n_queries=.* must be an integer"):
             index.score_recall(n_queries=wrong)
 
 
