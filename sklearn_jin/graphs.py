@@ -4,6 +4,8 @@ Graphs are CSR, as :meth:`kneighbors_graph` and transformers make them: what is 
 is an edge, also where the distance is 0, and rows are in the order of what they store.
 """
 
+from numbers import Integral, Real
+
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
@@ -230,7 +232,8 @@ def rerank_diverse(X, ids, distances, k, trade=0.5, *, metric="euclidean"):
     ------
     ValueError
         If ``k`` is not within 1 and the number of candidates, ``trade`` not within 0
-        and 1, or ``ids`` and ``distances`` are not of one shape.
+        and 1, ``ids`` are no numbers of rows of ``X``, or not of the shape of
+        ``distances``.
 
     See Also
     --------
@@ -262,12 +265,21 @@ def rerank_diverse(X, ids, distances, k, trade=0.5, *, metric="euclidean"):
             f"ids of shape {ids.shape} and distances of shape {distances.shape} must "
             "both be of shape (n_queries, n_candidates)"
         )
-    if not 1 <= k <= ids.shape[1]:
+    if ids.dtype.kind not in "iu" or (ids.size and not 0 <= ids.min()):
+        raise ValueError(f"ids of {ids.dtype} must be integers from 0 on")
+    if ids.size and ids.max() >= len(X):
         raise ValueError(
-            f"k={k!r} must be from 1 to the number of candidates, {ids.shape[1]}"
+            f"ids hold {ids.max()}, but X has {len(X)} rows: give the rows that were "
+            "fitted"
         )
-    if not 0 <= trade <= 1:
-        raise ValueError(f"trade={trade!r} must be from 0 to 1")
+    if not isinstance(k, Integral) or not 1 <= k <= ids.shape[1]:
+        raise ValueError(
+            f"k={k!r} must be an integer from 1 to the number of candidates, "
+            f"{ids.shape[1]}"
+        )
+    if not isinstance(trade, Real) or not 0 <= trade <= 1:
+        raise ValueError(f"trade={trade!r} must be a number from 0 to 1")
+    ids, k = ids.astype(np.int64, copy=False), int(k)
     chosen = np.empty((len(ids), k), np.intp)
     for q, own in enumerate(ids):
         gaps = pairwise_distances(X[own], metric=metric)
@@ -281,8 +293,8 @@ def _chosen(distances, gaps, k, trade):
     nearest = gaps[places[0]].copy()
     for _ in range(k - 1):
         value = trade * distances - (1 - trade) * nearest
-        value[places] = np.inf
-        places.append(int(np.argmin(value)))
+        left = np.setdiff1d(np.arange(len(value)), places)  # whose value may be inf
+        places.append(int(left[np.argmin(value[left])]))
         nearest = np.minimum(nearest, gaps[places[-1]])
     return places
 
@@ -296,6 +308,7 @@ def _edges(graph):
             "and the fit_transform of a transformer return it"
         )
     edges = sparse.coo_array(graph)
+    edges.sum_duplicates()  # for an edge that is stored twice counts as two
     ends = (np.asarray(end, np.int64) for end in (edges.row, edges.col))
     return [*ends, np.asarray(edges.data, np.float64)]
 

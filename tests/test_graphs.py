@@ -158,6 +158,25 @@ def test_diverse_neighbours_by_the_definition(trade, metric):
         assert_array_equal(found, ids[:, :6])
 
 
+def test_candidates_that_are_infinitely_far_are_chosen_once_each():
+    X, ids = np.arange(5.0)[:, None], np.arange(5, dtype=np.int32)[None]
+    found, gaps = rerank_diverse(X, ids, [[0.0, 1.0, np.inf, np.inf, np.inf]], 5)
+    assert found.dtype == np.int64
+    assert sorted(found[0]) == [0, 1, 2, 3, 4]
+    assert sorted(gaps[0]) == [0, 1, np.inf, np.inf, np.inf]
+
+
+@pytest.mark.parametrize("how, n", [("union", 4), ("mean", 4), ("mutual", 2)])
+def test_an_edge_that_is_stored_in_parts_is_one(how, n):
+    rows, columns = [0, 0, 1, 1, 1], [1, 1, 0, 2, 2]
+    parts = sparse.coo_array(([1.0, 2.0, 3.0, 4.0, 5.0], (rows, columns)), shape=(3, 3))
+    whole = parts.tocsr()  # which sums them
+    found = symmetrize(parts, how)
+    assert found.nnz == n
+    assert_array_equal(found.toarray(), symmetrize(whole, how).toarray())
+    assert len(parts.data) == 5  # what is given is left as it was
+
+
 @pytest.mark.parametrize(
     "call, message",
     [
@@ -167,8 +186,13 @@ def test_diverse_neighbours_by_the_definition(trade, metric):
         (lambda g, X: connect_components(g, X[:2]), "X has 2 rows, but the graph has"),
         (lambda g, X: connect_components(g, X, mode="x"), "mode='x' must be"),
         (lambda g, X: rerank_diverse(X, [[0, 1]], [[0.0]], 1), "must both be of shape"),
-        (lambda g, X: rerank_diverse(X, [[0]], [[0.0]], 2), "k=2 must be from 1 to"),
+        (lambda g, X: rerank_diverse(X, [[0]], [[0.0]], 2), "k=2 must be an integer"),
+        (lambda g, X: rerank_diverse(X, [[0]], [[0.0]], 1.0), "k=1.0 must be an int"),
         (lambda g, X: rerank_diverse(X, [[0]], [[0.0]], 1, 2), "trade=2 must be"),
+        (lambda g, X: rerank_diverse(X, [[0]], [[0.0]], 1, "x"), "trade='x' must be"),
+        (lambda g, X: rerank_diverse(X, [[-1]], [[0.0]], 1), "ids of int64 must be"),
+        (lambda g, X: rerank_diverse(X, [[0.0]], [[0.0]], 1), "ids of float64 must"),
+        (lambda g, X: rerank_diverse(X[:2], [[2]], [[0.0]], 1), "ids hold 2, but X"),
     ],
 )
 def test_what_is_wrong_is_named(call, message):

@@ -296,6 +296,18 @@ class AutoNeighbors(Calibrated, Neighbors):
         if not self._is_exact():
             super()._choose(k)
 
+    def _calibrate(self, *queries):
+        if not self._is_exact():  # which finds all whatever is asked
+            super()._calibrate(*queries)
+
+    def _known_calibration(self):
+        if self._is_exact():
+            raise ValueError(
+                f"{self._best} was taken, which is exact: it has no calibration that "
+                "queries could be compared with"
+            )
+        return super()._known_calibration()
+
     def _indexed(self, points, anew=False):
         if self._is_exact():
             vars(self).pop("_calibration", None)

@@ -222,7 +222,7 @@ class Neighbors(
                 f"n_samples = {len(queries)}"
             )
         if len(queries) <= FEW and not own and twin.index_.changes is None:
-            twin._known = known_of(self)
+            twin._known = known_of(self, twin.index_)
         scores, ids = twin._answer(queries, k, own)
         return (finish(scores), ids) if return_distance else ids
 

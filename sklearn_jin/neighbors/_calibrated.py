@@ -1,7 +1,7 @@
 """Indexes of which a recall can be stated instead of an effort."""
 
 import warnings
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -68,7 +68,7 @@ class Calibrated:
         """
         twin = self._fitted()
         twin._refuse_effort()
-        ks = [] if k is None else [twin._check_k(int(one)) for one in np.ravel(k)]
+        ks = [] if k is None else [_checked_k(one) for one in np.ravel(k)]
         twin._calibrate(X_queries, ks)
         self.__dict__ = vars(twin)
         return self
@@ -164,12 +164,18 @@ class Calibrated:
         calibration = self._known_calibration()
         if not calibration.table:
             return None
+        self._refuse_target()
         key = k, find.__name__, self.target_recall, self.adaptive, self.rerank
         owner = calibration.questions.rows
         return _chosen.get([owner], key, lambda: find(self._checked(calibration), k))
 
     def _known_calibration(self):
         calibration = vars(self).get("_calibration")
+        if calibration is None and self.target_recall is None:
+            raise ValueError(
+                "the index is not calibrated, as target_recall=None tells: call "
+                "calibrate()"
+            )
         if calibration is None:
             raise ValueError(
                 f"target_recall={self.target_recall!r} was set after a fit that did "
@@ -179,11 +185,6 @@ class Calibrated:
 
     def _checked(self, calibration):
         """The ``calibration``, if it is of the parameters as they are."""
-        target = self.target_recall
-        if not isinstance(target, Real) or not 0 < target < 1:
-            raise ValueError(
-                f"target_recall={target!r} must be None or a number between 0 and 1"
-            )
         self._refuse_effort()
         for name in ("adaptive", "rerank"):
             now, then = getattr(self, name), getattr(calibration, name)
@@ -193,6 +194,13 @@ class Calibrated:
                     f"{now!r}: call calibrate(), or set it back"
                 )
         return calibration
+
+    def _refuse_target(self):
+        target = self.target_recall
+        if not isinstance(target, Real) or not 0 < target < 1:
+            raise ValueError(
+                f"target_recall={target!r} must be None or a number between 0 and 1"
+            )
 
     def _refuse_effort(self):
         value = getattr(self, self._knob)
@@ -346,6 +354,13 @@ class Calibrated:
             not fits(calibration, Calibration) or wrong_arrays(calibration)
         ):
             raise ValueError("its calibration is of another type")
+
+
+def _checked_k(k):
+    """``k`` as an integer from 1 on."""
+    if not isinstance(k, Integral) or k < 1:
+        raise ValueError(f"k={k} must be an integer from 1 on, or several of them")
+    return int(k)
 
 
 def _is_exhausted(settings):

@@ -46,11 +46,18 @@ class Known:
         return estimator._search(k)._replace(entries=entries)
 
 
-def known_of(estimator):
-    """What is :class:`Known` of the index of a fitted estimator."""
-    known, index = _known.get(estimator), estimator.index_
-    if known is None or known.index is not index:
-        known = _known[estimator] = Known(index)
+def known_of(estimator, index):
+    """What is :class:`Known` of an ``index`` that a fitted estimator had when asked.
+
+    Another thread may have given it a new one since, whose entries of kernels take
+    arrays of other types: called with these they would read beyond them.
+    """
+    known = _known.get(estimator)
+    if known is not None and known.index is index:
+        return known
+    known = Known(index)
+    if vars(estimator).get("index_") is index:
+        _known[estimator] = known
     return known
 
 

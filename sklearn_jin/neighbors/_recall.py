@@ -1,5 +1,6 @@
 """The recall of an index, measured at any time."""
 
+from numbers import Integral
 from typing import NamedTuple
 
 from sklearn.utils import check_random_state
@@ -47,7 +48,8 @@ class Scored:
             Before ``fit``.
         ValueError
             If the index keeps no rows to compare with; if ``n_neighbors`` is not within
-            1 and the number of rows (less one for ``X=None``); or if ``X`` is invalid.
+            1 and the number of rows (less one for ``X=None``); or if ``n_queries`` or
+            ``X`` is invalid.
 
         Examples
         --------
@@ -63,8 +65,8 @@ class Scored:
 
         twin = self._fitted()
         k = twin._check_k(n_neighbors)
-        if not 1 <= n_queries:
-            raise ValueError(f"n_queries={n_queries} must be an integer from 1 on")
+        if not isinstance(n_queries, Integral) or n_queries < 1:
+            raise ValueError(f"n_queries={n_queries!r} must be an integer from 1 on")
         twin._choose(k)
         parts = asked_of(twin, X, k, n_queries)
         search = twin._search(k)._replace(n_threads=count_threads(twin.n_jobs))

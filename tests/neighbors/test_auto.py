@@ -37,7 +37,9 @@ def test_few_rows_are_compared_with_all():
     X, Q = indexes.rows(300), indexes.rows(20, seed=1)
     index = made().fit(X)
     assert isinstance(index.best_estimator_, FlatNeighbors)
-    assert index.calibration_ is None and index.estimated_recall_.low == 1
+    assert index.calibrate().calibration_ is None and index.estimated_recall_.low == 1
+    with pytest.raises(ValueError, match="FlatNeighbors was taken, which is exact"):
+        index.query_drift(Q)
     assert [(a.name, a.reason) for a in index.alternatives_] == [("FlatNeighbors", "")]
     assert_array_equal(index.kneighbors(Q)[1], naive.nearest(X, Q, 10))
 

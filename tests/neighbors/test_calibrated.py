@@ -154,7 +154,13 @@ def test_what_contradicts_is_refused():
     for wrong in (0, 1, 1.5, "high"):
         with pytest.raises(ValueError, match="target_recall"):
             made(HNSWNeighbors, target_recall=wrong).fit(X)
-    index = made(HNSWNeighbors).fit(X).set_params(target_recall=0.9)
+    index = made(HNSWNeighbors).fit(X)
+    with pytest.raises(ValueError, match=r"not calibrated, as target_recall=None"):
+        index.query_drift(X)
+    for wrong in (0, 1.5, "few", True, [3, np.nan]):
+        with pytest.raises(ValueError, match=r"k=.* must be an integer from 1 on"):
+            index.calibrate(k=wrong)
+    index.set_params(target_recall=0.9)
     with pytest.raises(ValueError, match=r"target_recall=0\.9 .* calibrate\(\)"):
         index.kneighbors(X)
     index.calibrate().kneighbors(X)
@@ -162,8 +168,9 @@ def test_what_contradicts_is_refused():
     with pytest.raises(ValueError, match=r"adaptive was changed .* calibrate\(\)"):
         index.kneighbors(X)
     index.set_params(adaptive=True, target_recall=2)
-    with pytest.raises(ValueError, match="target_recall=2 must be"):
-        index.kneighbors(X)
+    for wrong in (2, np.array(0.5)):
+        with pytest.raises(ValueError, match=r"target_recall=.* must be None or"):
+            index.set_params(target_recall=wrong).kneighbors(X)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 30])
@@ -217,6 +224,9 @@ def test_recall_is_measured_at_any_time(some):
     assert FlatNeighbors().fit(X).score_recall().recall == 1
     with pytest.raises(ValueError, match=r"n_neighbors=4000 must be at most 3999"):
         index.score_recall(n_neighbors=4000)
+    for wrong in (0, 2.5, "all", None):
+        with pytest.raises(ValueError, match=r"n_queries=.* must be an integer"):
+            index.score_recall(n_queries=wrong)
 
 
 @pytest.mark.jit

@@ -42,7 +42,7 @@ def check_single_queries(index, k=3):
 def test_parameters_are_read_at_every_query(index):
     for k, ef in ((3, 12), (7, 12), (3, 90), (3, 400), (3, 12)):
         check_single_queries(index.set_params(ef_search=ef), k)
-    assert len(_known.known_of(index).searches) == 4
+    assert len(_known.known_of(index, index.index_).searches) == 4
 
 
 @pytest.mark.parametrize("ef", [12.0, [12], np.array([12]), True + 0.5])
@@ -58,6 +58,29 @@ def test_another_fit_is_another_index(index):
     few = index.set_params(quantizer=None, store_vectors="float16", metric="cosine")
     check_single_queries(few.fit(rows(300, d=9)))
     check_single_queries(few.set_params(exact_threshold=1000).fit(rows(300)))
+
+
+def test_a_query_that_a_fit_overtakes_keeps_to_its_own_index(index, monkeypatch):
+    """As if another thread had fitted while the query was prepared."""
+    other = fitted().set_params(quantizer=ScalarQuantizer(4)).fit(rows(50))
+    before, prepare, used = index.kneighbors(rows(1), 3), HNSWNeighbors._prepare, []
+
+    def overtaken(twin, X):
+        monkeypatch.setattr(HNSWNeighbors, "_prepare", prepare)
+        index.__dict__ = vars(other).copy()
+        index.kneighbors(X, 3)  # so that its kernels are known
+        return prepare(twin, X)
+
+    def search(known, twin, k, found=_known.Known.search):
+        used.append(known.index is twin.index_)
+        assert used[-1]  # else arrays of other types, which may end the process
+        return found(known, twin, k)
+
+    monkeypatch.setattr(HNSWNeighbors, "_prepare", overtaken)
+    monkeypatch.setattr(_known.Known, "search", search)
+    for one, two in zip(before, index.kneighbors(rows(1), 3)):
+        assert_array_equal(one, two)
+    assert len(used) == 2
 
 
 def test_changed_rows_are_found(index):
