@@ -4,6 +4,8 @@ The map is computed in float64, and from then on rows are as any others: scaled 
 shifted where float32 would lose their differences.  So every index serves them.
 """
 
+import warnings
+
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 
@@ -11,6 +13,7 @@ from sklearn_jin._arrays import Float64
 from sklearn_jin._numbers import SAMPLE, blocks, shift, times_power, widened
 from sklearn_jin.metrics.lengths import Euclidean
 
+RIGHT = np.pi / 2 + 1e-5  # radians, with what float32 rounds
 NEAR_SYMMETRIC = 1e-8  # of the largest number, as much as rounding leaves
 
 
@@ -74,6 +77,12 @@ class Haversine(Image):
             raise ValueError(
                 f"X has {self.d_} features, but metric='haversine' takes 2: latitude "
                 "and longitude in radians, as numpy.radians makes of degrees"
+            )
+        if (most := np.abs(X[:, 0]).max()) > RIGHT:
+            warnings.warn(
+                f"X has the latitude {most:.6g}, which is beyond a pole: "
+                "metric='haversine' takes radians, as numpy.radians makes of degrees",
+                stacklevel=2,
             )
 
     def _image(self, X):

@@ -58,17 +58,21 @@ class AutoNeighbors(Calibrated, Neighbors):
     batch : bool, default=True
         Whether queries come many at a time.  With False they are compared by what a
         query takes alone, where a graph gains most.
-    metric : str, default="minkowski"
+    metric : str or callable, default="minkowski"
         ``"euclidean"`` (``"l2"``), ``"sqeuclidean"``, ``"cosine"``, ``"angular"`` (the
         angle over pi), ``"correlation"``, ``"hellinger"``, ``"inner_product"``
         (distance ``-<x, q>``), ``"manhattan"`` (``"l1"``, ``"cityblock"``),
-        ``"chebyshev"``, or ``"minkowski"`` with ``p``.
+        ``"chebyshev"``, ``"minkowski"`` with ``p``, or one of those for places, for
+        correlated features, for counts and for bits, listed in :ref:`metrics`.  Or a
+        function of two float64 arrays of one dimension, which Numba compiles in
+        ``fit``, in a second or two.
     p : float, default=2
-        Order of ``metric="minkowski"``: 1, 2 or ``numpy.inf``.  Other metrics ignore
-        it.
+        Order of ``metric="minkowski"``: a number from 1 on, or ``numpy.inf``.
+        Other metrics ignore it.
     metric_params : dict or None, default=None
-        None or empty: no metric has parameters.  It is here for the sake of
-        :func:`sklearn.neighbors.kneighbors_graph`.
+        Parameters of the metric, as ``{"V": ...}`` of ``"seuclidean"``: see
+        :ref:`metrics`.  What is not given is learned from the rows, as variances are,
+        or has a default.
     n_jobs : int or None, default=None
         Number of threads of building and of searches.  Neither the index nor answers
         depend on it.  None takes all cores, as scikit-learn's own OpenMP code does,
@@ -106,7 +110,7 @@ class AutoNeighbors(Calibrated, Neighbors):
     effective_metric_ : str
         The metric that ``metric`` and ``p`` stand for.
     effective_metric_params_ : dict
-        Empty, since no metric has parameters.
+        The parameters of that metric, given or learned; empty where it has none.
     index_ : Index
         The fitted index as one record of arrays, that of ``best_estimator_``.
 

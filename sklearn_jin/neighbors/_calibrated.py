@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_jin._arrays import fits, wrong_arrays
 from sklearn_jin._compat import Interval
 from sklearn_jin._memory import Remembered, frozen
+from sklearn_jin._numbers import times_power
 from sklearn_jin._threads import count_threads
 from sklearn_jin.neighbors._inputs import checked
 from sklearn_jin.neighbors._recall import asked_of, source_of
@@ -328,8 +329,10 @@ class Calibrated:
         metric = self.index_.metric
         finish = metric._finish if X is None else self._prepare(X)[1]
         raw = metric.restore(queries) if X is None else checked(self, X)
-        distances = _relative(finish(scores), raw, metric.negative)
-        return np.median(distances, axis=0)
+        distances = finish(scores)
+        if X is None and metric.negative:  # both rows of a product were scaled
+            distances = times_power(distances, -metric.exponent_)
+        return np.median(_relative(distances, raw, metric.negative), axis=0)
 
     def _warn(self, found):
         if found.recall >= self.target_recall:  # which few queries can not be sure of

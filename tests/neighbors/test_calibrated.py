@@ -292,3 +292,11 @@ def test_efforts_grow_on_where_queries_are_not_short_of_neighbours_any_more():
         warnings.simplefilter("error")  # of a recall that was not reached
         index.fit(X[:1500])
     assert index.score_recall(X[1500:]).recall > 0.98
+
+
+@pytest.mark.parametrize("scale", [1e-5, 1.0, 1e4])
+def test_products_drift_by_no_unit(scale):
+    X, Q = data()
+    index = HNSWNeighbors(metric="inner_product", target_recall=0.9, random_state=0)
+    index.fit(scale * X[:1000])
+    assert 0.8 < index.query_drift(scale * Q) < 1.25
