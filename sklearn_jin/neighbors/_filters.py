@@ -99,8 +99,8 @@ def _mask(where, n):
     if some.dtype == bool and some.ndim == 1:
         if len(some) != n:
             raise ValueError(
-                f"where is a mask of {len(some)} rows, but {n} rows were fitted: it has one "
-                "for each of n_samples_fit_ ids, those of removed rows too"
+                f"where is a mask of {len(some)} rows, but {n} rows were fitted: give "
+                "one bool for each of n_samples_fit_ ids, those of removed rows too"
             )
         return some
     mask = np.zeros(n, bool)
