@@ -163,7 +163,12 @@ class Mahalanobis(Image):
         refuse_length(self.factor_, self.d_)
 
     def _image(self, X):
-        return X.astype(np.float64) @ self.factor_
+        # One row is multiplied as two: BLAS adds up a vector in another order, and
+        # where rows are shifted the last digits of float64 are seen.
+        rows = X.astype(np.float64)
+        return ((rows if len(X) > 1 else np.repeat(rows, 2, 0)) @ self.factor_)[
+            : len(X)
+        ]
 
     def _origin(self, images):
         return np.linalg.solve(self.factor_.T, images.T).T

@@ -139,6 +139,12 @@ class Predicting(MultiOutputMixin, Kept, BaseEstimator):
         """
         check_is_fitted(self)
         self._check_weights(self.index_)
+        n, index = len(self._targets), self.index_
+        if index.n_samples_fit_ != n or (X is None and index.n_rows_ != n):
+            raise ValueError(
+                f"there are {n} targets, but rows of index_ were changed since fit, of "
+                f"which {index.n_rows_} are left: fit again, with their targets"
+            )
         votes = copy(self._votes)
         votes.index = self.index_
         for name in READ_LATE:

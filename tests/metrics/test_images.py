@@ -178,3 +178,11 @@ def test_rows_that_tell_no_variance_are_refused(metric):
         FlatNeighbors(metric=metric).fit(mixed() * [1, 0, 1, 1])
     with pytest.raises(ValueError, match="X has 1 row, of which"):
         FlatNeighbors(metric=metric).fit(mixed(1))
+
+
+def test_one_query_is_as_far_as_it_is_in_a_batch():
+    X = np.ones((260, 6))  # which are shifted, so that float32 rounds nothing away
+    VI = np.cov(np.random.default_rng(1).standard_normal((6, 40)))
+    index = FlatNeighbors(metric="mahalanobis", metric_params={"VI": VI}).fit(X)
+    for n in (1, 2, 9):
+        assert_array_equal(index.kneighbors(X[:n], 3)[0], np.zeros((n, 3)))

@@ -230,3 +230,16 @@ def test_documentation_is_numpydoc(name):
     validate = pytest.importorskip("numpydoc.validate").validate
     errors = validate(f"sklearn_jin.{name}")["errors"]
     assert errors == []
+
+
+def test_rows_that_changed_without_their_targets_are_told():
+    X, y = np.arange(8.0)[:, None], np.arange(8) % 2
+    votes = ANNClassifier(FlatNeighbors(), n_neighbors=3).fit(X, y)
+    votes.index_.remove([0])
+    assert votes.predict(X).shape == (8,)  # a row that is gone has no vote
+    with pytest.raises(ValueError, match=r"8 targets, .* of which 7 are left"):
+        votes.predict(None)
+    votes.index_.partial_fit(X[:2])
+    for predict in (votes.predict, votes.predict_proba):
+        with pytest.raises(ValueError, match=r"8 targets, .* fit again"):
+            predict(X)
