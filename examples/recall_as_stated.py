@@ -58,13 +58,13 @@ def measure(name, kind, seed):
     _, fit = seconds(index.fit, X)
     index.set_params(target_recall=max(TARGETS))
     _, calibration = seconds(index.calibrate)
-    cells = []
-    for k in KS:
-        for target in TARGETS:
-            index.set_params(target_recall=target).calibrate()
+    cells = np.empty((len(KS), len(TARGETS)))
+    for j, target in enumerate(TARGETS):
+        index.set_params(target_recall=target).calibrate()
+        for i, k in enumerate(KS):
             distances, _ = index.kneighbors(Q, k)
-            cells.append(share_found(distances, truth[:, :k]) - target)
-    found = " ".join(f"{cell:+.3f}" for cell in cells)
+            cells[i, j] = share_found(distances, truth[:, :k]) - target
+    found = " ".join(f"{cell:+.3f}" for cell in cells.ravel())
     print(
         f"{name[-24:]:24} {kind:16} {fit:6.2f} {calibration:6.2f} {found}", flush=True
     )
