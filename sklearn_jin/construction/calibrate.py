@@ -122,26 +122,24 @@ def draw_rows(index, rng, most=ASKED):
 def ask_rows(source, rows, k, truth=None):
     """A list of :class:`Asked` of the rows of these ids, and their ``k`` neighbours.
 
-    Some are held out at a time, no more than one of ``HELD``: neither are they
-    neighbours of others, nor do edges of a graph lead to them.  To leave a row alone
-    out, without new edges, would tell too little: on 100,000 SIFT vectors .941 for
-    .968, since edges were not made because one led to it.  ``truth`` are the scores and
-    ids of the neighbours by row, if they are known.
+    Of a graph whose edges can be healed some are held out at a time, no more than one
+    of ``HELD``: neither are they neighbours of others, nor do edges lead to them.  To
+    leave a row alone out, without new edges, would tell too little: on 100,000 SIFT
+    vectors .941 for .968, since edges were not made because one led to it.  In any
+    other index a query finds the others that are asked, so that these are among its
+    true neighbours.  ``truth`` are the scores and ids of the neighbours by row, if they
+    are known.
     """
-    index, n_threads = source.index, source.n_threads
+    index = source.index
     points, ids = (source.points, live_ids(index)) if source.points else _rows(index)
-    n_parts = -(-len(rows) * HELD // len(ids))
+    n_parts = -(-len(rows) * HELD // len(ids)) if _heals(source) else 1
     parts = []
     for part in range(min(n_parts, len(rows))):
         own = rows[part::n_parts]
-        places = np.searchsorted(ids, own)
+        places = np.searchsorted(ids, own).astype(np.int32)
         queries = frozen(rows_of(points, places))
         if truth is None:
-            left = np.ones(len(ids), bool)
-            left[places] = False
-            search = Search(
-                min(k, len(ids) - len(own)), allowed=frozen(left), n_threads=n_threads
-            )
+            search = _true_search(source, places, k, len(ids))
             flat = Index(None, points, None, FLAT)
             scores, found = answer(flat, queries, search)
             found = ids[found]
@@ -152,13 +150,30 @@ def ask_rows(source, rows, k, truth=None):
     return parts
 
 
+def _heals(source):
+    """Whether a graph without some rows is made, rather than one with them asked."""
+    is_graph = isinstance(source.index.route, Layers | Branches)
+    return source.slack is not None and is_graph
+
+
+def _true_search(source, places, k, n):
+    """The search of the true neighbours of the rows at ``places``, of ``n``."""
+    if not _heals(source):
+        k = min(k, n - 1)
+        return Search(k, k, absent=places, n_threads=source.n_threads)
+    left = np.ones(n, bool)
+    left[places] = False
+    k = min(k, n - len(places))
+    return Search(k, allowed=frozen(left), n_threads=source.n_threads)
+
+
 def _without(source, rows):
     """The index of a source whose graph, if it has one, is that of the other rows.
 
     Nodes that are held out keep their own edges: one may be where a walk enters.
     """
     index, slack, points, n_threads = source
-    if slack is None or not isinstance(index.route, Layers | Branches):
+    if not _heals(source):
         return index
     points = index.points if points is None else points
     places = rows

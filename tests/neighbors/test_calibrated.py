@@ -300,3 +300,12 @@ def test_products_drift_by_no_unit(scale):
     index = HNSWNeighbors(metric="inner_product", target_recall=0.9, random_state=0)
     index.fit(scale * X[:1000])
     assert 0.8 < index.query_drift(scale * Q) < 1.25
+
+
+def test_rows_of_lists_are_asked_among_all_others():
+    from sklearn_jin.construction.calibrate import Source, ask_rows
+
+    X, _ = data()
+    index, rows = IVFNeighbors(random_state=0).fit(X), np.arange(0, N, 5)
+    (part,) = ask_rows(Source(index.index_), rows, 5)  # a fifth of all at once
+    assert_array_equal(part.ids, naive.nearest(X, X[rows], 6)[:, 1:])
