@@ -11,7 +11,9 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import pairwise_distances
 from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
 
+from sklearn_jin.neighbors._base import Neighbors
 from sklearn_jin.neighbors._flat import FlatNeighbors
 
 HOW = ("union", "mutual", "mean")
@@ -174,8 +176,10 @@ def duplicate_groups(index, radius):
     ------
     NotFittedError
         If the index is not fitted.
+    TypeError
+        If ``index`` is none.
     ValueError
-        If ``radius`` is not a number.
+        If ``radius`` is not a number from 0 on, or the metric is the inner product.
 
     See Also
     --------
@@ -188,6 +192,18 @@ def duplicate_groups(index, radius):
     >>> duplicate_groups(index, radius=0.15)
     array([0, 1, 0, 0])
     """
+    if not isinstance(index, Neighbors):
+        raise TypeError(
+            f"index is of {type(index)}: give an index of sklearn_jin that is fitted"
+        )
+    if not isinstance(radius, Real) or not radius >= 0:
+        raise ValueError(f"radius={radius!r} must be a number from 0 on")
+    check_is_fitted(index)
+    if index.index_.metric.negative:
+        raise ValueError(
+            f"index has metric={index.metric!r}, by which a row need not be near "
+            "itself: give one of metric='cosine' or 'euclidean'"
+        )
     near = index.radius_neighbors(None, radius, return_distance=False)
     own = index.ids_
     columns = np.searchsorted(own, np.concatenate(near)).astype(np.int64)

@@ -209,3 +209,19 @@ def test_documentation_is_numpydoc(name):
     errors = dict(validate(f"sklearn_jin.{name}")["errors"])
     errors.pop("RT02", None)  # a result is named here, though it is one
     assert not errors
+
+
+@pytest.mark.parametrize(
+    "index, radius, error",
+    [
+        (np.zeros((3, 2)), 1.0, TypeError),
+        (FlatNeighbors(), -1.0, ValueError),
+        (FlatNeighbors(), "1", ValueError),
+        (FlatNeighbors(metric="inner_product"), 1.0, ValueError),
+    ],
+)
+def test_groups_are_refused_by_name(index, radius, error):
+    if error is ValueError:
+        index.fit([[0.0, 1.0], [1.0, 1.0]])
+    with pytest.raises(error, match=r"index|radius"):
+        duplicate_groups(index, radius)

@@ -49,9 +49,12 @@ class Known:
 def known_of(estimator, index):
     """What is :class:`Known` of an ``index`` that a fitted estimator had when asked.
 
+    None of an estimator that is not ours: its search may read other parameters.
     Another thread may have given it a new one since, whose entries of kernels take
     arrays of other types: called with these they would read beyond them.
     """
+    if not type(estimator).__module__.startswith("sklearn_jin."):
+        return None
     known = _known.get(estimator)
     if known is not None and known.index is index:
         return known

@@ -36,7 +36,7 @@ def watch(estimator, n_steps, in_fit=True):
 
 def told_of_compiling(estimator):
     """A context in which those who set ``verbose`` are told what is compiled."""
-    if not estimator.verbose:
+    if not getattr(estimator, "verbose", 0):  # an index of the user's may have none
         return nullcontext()
     from sklearn_jin._told import compilations
 

@@ -111,3 +111,19 @@ def test_nothing_is_kept_of_an_index_that_is_gone(replace):
         index.partial_fit(rows(900, seed=1))
     gc.collect()
     assert gone() is None
+
+
+class Wider(HNSWNeighbors):
+    """Its search reads what no other does."""
+
+    def _search(self, k):
+        return super()._search(k)._replace(effort=self.width, adaptive=False)
+
+
+def test_parameters_of_an_index_of_the_users_are_read_too():
+    index = Wider(ef_search=12, **SMALL)
+    index.width = 2
+    index.fit(rows(400, d=30))
+    Q = rows(16, d=30, seed=9)
+    few = [index.kneighbors(Q, 1)[0] for index.width in (1, 399)]
+    assert few[1].sum() < few[0].sum()
