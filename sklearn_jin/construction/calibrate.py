@@ -227,9 +227,9 @@ def questions(parts, depth):
 
 
 def _rows(index):
-    if index.changes is None:
-        return index.points, live_ids(index)
-    return rows_left(index)
+    """The rows that are left, and their ids as answers have them, int64."""
+    points, ids = rows_left(index)
+    return points, ids.astype(np.int64, copy=False)
 
 
 def recalls(parts, search):

@@ -309,3 +309,13 @@ def test_rows_of_lists_are_asked_among_all_others():
     index, rows = IVFNeighbors(random_state=0).fit(X), np.arange(0, N, 5)
     (part,) = ask_rows(Source(index.index_), rows, 5)  # a fifth of all at once
     assert_array_equal(part.ids, naive.nearest(X, X[rows], 6)[:, 1:])
+
+
+def test_an_index_that_was_calibrated_after_a_change_is_loaded(tmp_path):
+    X, Q = data()
+    index = IVFPCANeighbors(target_recall=0.9, random_state=0).fit(X[:2000])
+    index.partial_fit(X[2000:2005]).remove([7]).calibrate()
+    index.save(tmp_path / "index")
+    loaded = sklearn_jin.load(tmp_path / "index")
+    assert loaded.calibration_.table == index.calibration_.table
+    assert_array_equal(loaded.kneighbors(Q)[1], index.kneighbors(Q)[1])
