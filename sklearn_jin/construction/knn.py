@@ -23,8 +23,8 @@ def neighbor_graph(points, d, k, target, rng, n_threads):
 
     The :class:`~sklearn_jin.search.index.Search` is of ``k`` neighbours.  It probes the
     fewest lists by which the lower bound of the share of the neighbours of some rows is
-    the ``target``; where
-    all lists do not, it scores more candidates exactly, and at last all of them.
+    the ``target``; where all lists do not reach it, it scores more candidates exactly,
+    and at last all of them.
     """
     n = count(points)
     route, sample = lists_of(points, d, rng, n_threads)

@@ -22,6 +22,15 @@ RADIUS = {"radius": [Interval(Real, 0, None, closed="both")]}
 READ_LATE = ("n_neighbors", "radius", "weights")  # when a prediction is made
 
 
+def own_index(estimator):
+    """A copy of the index that an estimator is to ask, or the default; not fitted."""
+    index = estimator.index
+    index = HNSWNeighbors(random_state=0) if index is None else clone(index)
+    if estimator.n_jobs is not None:
+        index.set_params(n_jobs=estimator.n_jobs)
+    return index
+
+
 class Asking:
     """Mixed into an estimator of scikit-learn, it asks ``index`` for neighbours."""
 
@@ -75,10 +84,7 @@ class Predicting(MultiOutputMixin, Kept, BaseEstimator):
             If a parameter, ``X`` or ``y`` is invalid, or the metric of the index has
             negative distances and ``weights="distance"``.
         """
-        index = HNSWNeighbors(random_state=0) if self.index is None else self.index
-        index = clone(index)
-        if self.n_jobs is not None:
-            index.set_params(n_jobs=self.n_jobs)
+        index = own_index(self)
         self._check_weights(index)
         types = [np.float64, np.float32, *kept_types(index)]
         X, y = validate_data(self, X, y, dtype=types, order="C", multi_output=True)

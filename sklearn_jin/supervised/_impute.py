@@ -11,8 +11,8 @@ from sklearn_jin._compat import Integers, _fit_context, get_weights, is_scalar_n
 from sklearn_jin.lid._rows import FLOATS, INDEXES
 from sklearn_jin.metrics import effective_metric
 from sklearn_jin.neighbors._base import Neighbors
-from sklearn_jin.neighbors._hnsw import HNSWNeighbors
 from sklearn_jin.storage import Kept
+from sklearn_jin.supervised._base import own_index
 
 PER_NEIGHBOR = 20  # candidates by default
 LEAST = 100  # candidates by default, at the least
@@ -147,10 +147,7 @@ class ANNImputer(Kept, KNNImputer):
         ValueError
             If a parameter or ``X`` is invalid, or the metric of the index is another.
         """
-        index = HNSWNeighbors(random_state=0) if self.index is None else self.index
-        index = clone(index)
-        if self.n_jobs is not None:
-            index.set_params(n_jobs=self.n_jobs)
+        index = own_index(self)
         name = effective_metric(index.metric, index.p)
         if name not in ("euclidean", "sqeuclidean"):
             raise ValueError(
