@@ -109,6 +109,7 @@ MUTATIONS = {
             "if n <= width + 1:\n            for j in range(width)",
         ),
         ("if neighbor >= 0 and live[neighbor]:", "if neighbor >= 0:"),
+        ("(one_way and node in neighbors[gone])", "False"),
         ("        rows[node] = -1\n", ""),
         ("if neighbor not in ids[:n]:", "if True:"),
         ("if neighbor >= 0 and live[neighbor] and neighbor != node:", "if False:"),
@@ -173,7 +174,7 @@ MUTATIONS = {
         ("visited[base : base + words] = 0", "pass"),
         ("visited[base + (noted[base + j] >> 6)] = 0", "pass"),
         ("n_noted[lane] = 0", "pass"),
-        ("visited[word] |= bit", "pass"),
+        ("visited[word] |= bit\n            pending", "pending"),
         (
             "set_query(points, scratch, lane, queries, row)",
             "set_query(points, scratch, 0, queries, row)",
@@ -330,7 +331,7 @@ MUTATIONS = {
         ("turns.bases[first + t] if is_ip else base", "base"),
     ],
     "construction/knn.py": [
-        ("if found >= target:", "if found >= target - 1:"),
+        ("if low >= target:", "if low >= target - 1:"),
         ("elif room < n:", "elif False:"),
         ("n_probes < n_lists, n_threads", "False, n_threads"),
         ("frozen(rows_of(points, some)), k + 1", "frozen(rows_of(points, some)), 1"),
@@ -348,10 +349,10 @@ MUTATIONS = {
     ],
     "construction/reduced.py": [
         (
-            "min(max(FEWEST_RERANK, wanted), KNOWN / NEAR)",
+            "min(max(FEWEST_RERANK, _candidates_each(few)), KNOWN / FEW)",
             "FEWEST_RERANK",
         ),
-        ("places.argmax(axis=2) + 1 - own", "places.argmax(axis=2) + 1 + 5 * own"),
+        ("found) - own\n    few", "found) + 5 * own\n    few"),
         ("add += gap * (2 * level * scale - gap)", "add += gap * gap"),
         ("+= rest[ids[some]]", "+= 0"),
     ],
@@ -494,8 +495,8 @@ MUTATIONS = {
     ],
     "neighbors/_graph.py": [
         (
-            "ef = min(max(ef, k), self.n_samples_fit_)",
-            "ef = min(ef, self.n_samples_fit_)",
+            "ef = min(max(effort, k), self.n_samples_fit_)",
+            "ef = min(effort, self.n_samples_fit_)",
         ),
         ("graph = with_landmarks(graph, codes)", "pass"),
         (
@@ -638,6 +639,6 @@ MUTATIONS = {
             "                pass",
         ),
         (".negative\n        ):", ".negative and False\n        ):"),
-        ("index.set_params(n_jobs=self.n_jobs)", "pass"),
+        ("index.set_params(n_jobs=estimator.n_jobs)", "pass"),
     ],
 }
