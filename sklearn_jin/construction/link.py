@@ -3,8 +3,7 @@
 import numpy as np
 
 from sklearn_jin._jit import kernel
-from sklearn_jin.construction.prune import prune, rank_candidates
-from sklearn_jin.points import pair_score
+from sklearn_jin.construction.prune import add_diverse, prune, rank_candidates
 from sklearn_jin.search.beam import places
 
 
@@ -100,22 +99,9 @@ def heal(points, neighbors, live, alpha, rows, lo, hi):
         rows[node] = -1
         if not live[node]:
             continue
-        n = np.int64(0)
-        for neighbor in neighbors[node]:
-            if neighbor >= 0 and live[neighbor]:
-                ids[n] = neighbor
-                n += 1
-        for gone in neighbors[node]:
-            if gone < 0 or live[gone]:
-                continue
-            for neighbor in neighbors[gone]:
-                if neighbor >= 0 and live[neighbor] and neighbor != node:
-                    if neighbor not in ids[:n]:
-                        ids[n] = neighbor
-                        n += 1
+        _, n = live_around(neighbors, live, node, False, ids)
         if n <= width:
-            for j in range(n):
-                rows[node, j] = ids[j]
+            rows[node, :n] = ids[:n]
         else:
             rank_candidates(points, node, ids, n, keys, sorted_ids, scores)
             prune(points, sorted_ids, scores, n, width, alpha, rows[node])
@@ -132,40 +118,42 @@ def replace_edges(points, neighbors, live, alpha, rows, lo, hi):
     theirs.
     """
     width = neighbors.shape[1]
-    most = width * width
+    most = width * (width + 1)
     ids, sorted_ids = np.empty(most, np.int32), np.empty(most, np.int32)
     scores, keys = np.empty(most, np.float32), np.empty(places(most), np.uint64)
     for node in range(lo, hi):
-        rows[node] = neighbors[node]
         if not live[node]:
+            rows[node] = neighbors[node]
             continue
-        kept, n = np.int64(0), np.int64(0)
-        rows[node] = -1
-        for neighbor in neighbors[node]:
-            if neighbor >= 0 and live[neighbor]:
-                rows[node, kept] = neighbor
-                kept += 1
-        for gone in neighbors[node]:
-            if gone < 0 or live[gone] or node in neighbors[gone]:
-                continue
-            for neighbor in neighbors[gone]:
-                if neighbor >= 0 and live[neighbor] and neighbor != node:
-                    if neighbor not in rows[node] and neighbor not in ids[:n]:
-                        ids[n] = neighbor
-                        n += 1
-        rank_candidates(points, node, ids, n, keys, sorted_ids, scores)
-        for j in range(n):
-            if kept == width:
-                break
-            diverse = True
-            for other in range(kept):
-                near = pair_score(points, sorted_ids[j], rows[node, other])
-                if alpha * near < scores[j]:
-                    diverse = False
-                    break
-            if diverse:
-                rows[node, kept] = sorted_ids[j]
-                kept += 1
+        kept, n = live_around(neighbors, live, node, True, ids)
+        rows[node, :kept] = ids[:kept]
+        more = n - kept
+        rank_candidates(points, node, ids[kept:], more, keys, sorted_ids, scores)
+        add_diverse(points, sorted_ids, scores, more, width, alpha, rows[node], kept)
+
+
+@kernel
+def live_around(neighbors, live, node, one_way, ids):
+    """Fill ``ids`` with live neighbours of a node, and then those of nodes that went.
+
+    Returns how many are the former, and how many all.  With ``one_way`` nodes that went
+    count only if they were not linked back.
+    """
+    own = np.int64(0)
+    for neighbor in neighbors[node]:
+        if neighbor >= 0 and live[neighbor]:
+            ids[own] = neighbor
+            own += 1
+    n = own
+    for gone in neighbors[node]:
+        if gone < 0 or live[gone] or (one_way and node in neighbors[gone]):
+            continue
+        for neighbor in neighbors[gone]:
+            if neighbor >= 0 and live[neighbor] and neighbor != node:
+                if neighbor not in ids[:n]:
+                    ids[n] = neighbor
+                    n += 1
+    return own, n
 
 
 @kernel

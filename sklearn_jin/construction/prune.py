@@ -21,9 +21,14 @@ def prune(points, ids, scores, n, width, alpha, row):
     distances, so ``alpha`` here is the square of the papers'.  Returns the
     number kept; the rest of ``row`` becomes -1.
     """
+    return add_diverse(points, ids, scores, n, width, alpha, row, np.int64(0))
+
+
+@kernel
+def add_diverse(points, ids, scores, n, width, alpha, row, kept):
+    """As :func:`prune`, where ``row`` begins with some that are ``kept`` anyway."""
     for j in range(min(AHEAD, n)):
         prefetch(points, ids[j])
-    kept = 0
     for j in range(n):
         if kept == width:
             break
